@@ -1,0 +1,1 @@
+export type { Batch, BatchContext, Bundle, Request, SignedBundle } from "./batch.ts";

@@ -1,0 +1,83 @@
+/**
+ * The node's durable Raft log: one stream of segments for all groups, with group commit. Votes and acknowledgements
+ * may be sent only after the promise of the write they rest on has resolved.
+ */
+
+import type { GroupId, LogIndex, ReplicaId, Term } from "../base/index.ts";
+
+/** `noop` is a new leader's first entry, `configuration` a Raft configuration, `command` the state machine's. */
+export type EntryKind = "noop" | "configuration" | "command";
+
+export interface LogEntry {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly kind: EntryKind;
+  readonly payload: Uint8Array;
+}
+
+export interface HardState {
+  readonly term: Term;
+  readonly votedFor: ReplicaId | null;
+}
+
+/** The state that replaces all entries up to `index`. */
+export interface SnapshotMeta {
+  readonly index: LogIndex;
+  readonly term: Term;
+  /** The Raft configuration in force at `index`, encoded by the Raft domain. */
+  readonly configuration: Uint8Array;
+}
+
+/** What the disk held for one group when the log was opened. */
+export interface RecoveredGroup {
+  readonly group: GroupId;
+  readonly hardState: HardState;
+  /** The cut: entries up to its index are gone. Index 0 when nothing was cut. */
+  readonly snapshot: SnapshotMeta;
+  /** The last whole entry; the snapshot's index when there is none. */
+  readonly lastIndex: LogIndex;
+  /**
+   * Set when entries that had been synced were found damaged and dropped: the highest index that may have been
+   * acknowledged. The replica must neither vote nor stand until its commit index reaches it.
+   */
+  readonly damagedUpTo: LogIndex | null;
+}
+
+/** One atomic step of one group. Entries replace the log from the first one's index on. */
+export interface LogWrite {
+  readonly group: GroupId;
+  readonly hardState: HardState | null;
+  readonly entries: readonly LogEntry[];
+}
+
+export interface LogStore {
+  /** Reads what is there, repairs a torn tail, tells damage. Throws STATE_CORRUPT when the votes are lost. */
+  open(): Promise<readonly RecoveredGroup[]>;
+
+  /** Starts a group whose log is empty behind `snapshot`. Durable when resolved. */
+  create(group: GroupId, snapshot: SnapshotMeta): Promise<void>;
+
+  /**
+   * Writes and syncs; resolves when durable, in call order. Entries can be read (`entries`, `termOf`) at once.
+   * Rejects with DISK_FULL or an I/O error: then nothing later resolves and the node must stop acknowledging.
+   */
+  append(writes: readonly LogWrite[]): Promise<void>;
+
+  /** Entries from `from` to `to`, both included, at least one if there is one, then up to `sizeBytesMax`. */
+  entries(group: GroupId, from: LogIndex, to: LogIndex, sizeBytesMax: number): readonly LogEntry[];
+
+  /** The term of an entry or of the snapshot's index; null when it is not held. */
+  termOf(group: GroupId, index: LogIndex): Term | null;
+
+  /** Forgets entries up to `snapshot.index`, which the state machine holds durably. Frees disk lazily. */
+  compact(group: GroupId, snapshot: SnapshotMeta): Promise<void>;
+
+  /** Replaces the whole log by a snapshot that was installed. Durable when resolved. */
+  reset(group: GroupId, snapshot: SnapshotMeta): Promise<void>;
+
+  /** Removes a group, its votes included. */
+  remove(group: GroupId): Promise<void>;
+
+  sizeBytes(): number;
+  close(): Promise<void>;
+}
