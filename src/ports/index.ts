@@ -22,6 +22,7 @@ export type {
   ShardPosition,
   SnapshotInfo,
 } from "./shard-database.ts";
+export type { Consistency, ReadOptions, SqlService, SqlTransaction } from "./sql-service.ts";
 export type {
   Admission,
   LinkStatus,

@@ -4,7 +4,7 @@
  * run beside them and see committed data only.
  */
 
-import type { LogIndex, Term } from "../base/index.ts";
+import type { LogIndex } from "../base/index.ts";
 import type { BatchContext, Request } from "../domain/replication/index.ts";
 import type { Program, ProgramResult, SqlRole } from "../domain/sql/index.ts";
 import type { SnapshotMeta } from "./log-store.ts";
