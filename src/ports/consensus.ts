@@ -33,6 +33,8 @@ export interface GroupLog {
   commitIndex(): LogIndex;
   /** Asks for the group's log to be cut below what `durableIndex` allows. */
   compact(durableIndex: LogIndex): void;
+  /** Transfers leadership to the best other voter, if this node leads and there is one. The reason is logged. */
+  handOver(reason: string): void;
   /** Vote weight by replica in the current configuration. */
   weights(): ReadonlyMap<ReplicaId, number>;
 }
