@@ -1,0 +1,1 @@
+export { LocalClient } from "./local-client.ts";
