@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { errorCodeOf, utf8 } from "../../base/index.ts";
+import { encodeCbor } from "./cbor.ts";
+import { decodeHello, encodeHello, type Hello } from "./hello.ts";
+
+const HELLO: Hello = {
+  instance: "i1",
+  protocolVersion: "1.0.0",
+  minProtocolVersion: "1.0.0",
+  features: ["consensus"],
+  grant: utf8("grant"),
+  wallMs: 1_800_000_000_000,
+  addresses: ["127.0.0.1:9090"],
+};
+
+test("a hello crosses whole, and fields of a newer version are dropped", () => {
+  expect(decodeHello(encodeHello(HELLO))).toEqual(HELLO);
+  expect(decodeHello(encodeCbor({ ...HELLO, later: 1 }))).toEqual(HELLO);
+});
+
+test("decodeHello() answers hostile hellos with MALFORMED", () => {
+  const hostile = [
+    { ...HELLO, addresses: new Array(17).fill("a:1") },
+    { ...HELLO, instance: "i".repeat(65) },
+    { ...HELLO, grant: "text" },
+    { ...HELLO, wallMs: -1 },
+    { ...HELLO, features: "consensus" },
+    [],
+  ];
+  for (const value of hostile) {
+    expect(() => decodeHello(encodeCbor(value))).toThrow();
+    try {
+      decodeHello(encodeCbor(value));
+    } catch (error) {
+      expect(errorCodeOf(error)).toBe("MALFORMED");
+    }
+  }
+});

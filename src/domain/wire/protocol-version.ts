@@ -1,0 +1,85 @@
+/** The peer protocol's version and features, and what two nodes that meet can agree on. */
+
+import { MyceliumError } from "../../base/index.ts";
+
+export const PROTOCOL_VERSION = "1.0.0";
+/** The oldest version this one still speaks. */
+export const MIN_PROTOCOL_VERSION = "1.0.0";
+
+/** Every feature with a name. A node announces those it has; the common set is used on a link. */
+export const FEATURE_NAMES = [
+  "sharding",
+  "replication",
+  "consensus",
+  "encryption",
+  "metadata-sync",
+  "auto-scaling",
+  "load-balancing",
+  "failover",
+  "leader-election",
+  "conflict-resolution",
+] as const;
+
+/** What this version can do. */
+export const OWN_FEATURES: readonly string[] = [
+  "replication",
+  "consensus",
+  "encryption",
+  "metadata-sync",
+  "failover",
+  "leader-election",
+];
+
+export interface ProtocolOffer {
+  /** "major.minor.patch". */
+  readonly protocolVersion: string;
+  readonly minProtocolVersion: string;
+  readonly features: readonly string[];
+}
+
+export interface ProtocolAgreement {
+  /** The lower of both versions. */
+  readonly protocolVersion: string;
+  /** The features both have, in our order. */
+  readonly features: readonly string[];
+}
+
+/** Throws VERSION_UNSUPPORTED when the two have no version or no feature in common. */
+export function agreeOnProtocol(own: ProtocolOffer, peer: ProtocolOffer): ProtocolAgreement {
+  const ownVersion = parseVersion(own.protocolVersion);
+  const peerVersion = parseVersion(peer.protocolVersion);
+  if (compareVersions(peerVersion, parseVersion(own.minProtocolVersion)) < 0) {
+    throw unsupported(
+      `the peer speaks protocol ${peer.protocolVersion}, this node needs at least ` +
+        `${own.minProtocolVersion}; update the peer`,
+    );
+  }
+  if (compareVersions(ownVersion, parseVersion(peer.minProtocolVersion)) < 0) {
+    throw unsupported(
+      `this node speaks protocol ${own.protocolVersion}, the peer needs at least ` +
+        `${peer.minProtocolVersion}; update this node`,
+    );
+  }
+  const features = own.features.filter((feature) => peer.features.includes(feature));
+  if (features.length === 0) {
+    throw unsupported("the two nodes have no feature in common; run the same version on both");
+  }
+  const lower = compareVersions(ownVersion, peerVersion) <= 0 ? own : peer;
+  return { protocolVersion: lower.protocolVersion, features };
+}
+
+type Version = readonly [number, number, number];
+
+function parseVersion(text: string): Version {
+  const match = /^(\d{1,6})\.(\d{1,6})\.(\d{1,6})$/.exec(text);
+  if (match === null) throw unsupported("a version is not of the form major.minor.patch");
+  return [Number(match[1]), Number(match[2]), Number(match[3])];
+}
+
+function compareVersions(a: Version, b: Version): number {
+  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+}
+
+function unsupported(reason: string): MyceliumError {
+  return new MyceliumError("VERSION_UNSUPPORTED", `Cannot link: ${reason}`);
+}
