@@ -1,0 +1,11 @@
+export { MemoryGossip, MemoryGossipMesh } from "./gossip.ts";
+export { EPOCH_MS, type HostOptions, MemoryHost } from "./host.ts";
+export { type LogTiming, MemoryLogDisk, MemoryLogStore } from "./log-store.ts";
+export { type LogLine, MemoryLogger } from "./logger.ts";
+export { MemoryMetrics } from "./metrics.ts";
+export { type Hostility, MemoryNetwork } from "./network.ts";
+export { type Scheduled, Scheduler } from "./scheduler.ts";
+export { MemorySeedStorage } from "./seed-storage.ts";
+export { MemoryShardDatabase, type ShardTiming } from "./shard-database.ts";
+export { MemoryShardDisk } from "./shard-state.ts";
+export { MemoryTransport, type MemoryTransportOptions } from "./transport.ts";

@@ -1,0 +1,364 @@
+/**
+ * ShardDatabase in memory, over the small language of `engine.ts`. It keeps the port's whole contract and asserts the
+ * caller's half of it: the write side never overlaps, and entries are committed in order.
+ */
+
+import { createHash } from "node:crypto";
+import {
+  assert,
+  equalBytes,
+  type LogIndex,
+  MyceliumError,
+  present,
+  SeededRandom,
+} from "../../base/index.ts";
+import type { BatchContext, Request } from "../../domain/replication/index.ts";
+import type { Program, ProgramResult, SqlRole } from "../../domain/sql/index.ts";
+import type {
+  BatchOutcome,
+  CommittedBatch,
+  QueryOptions,
+  RequestOutcome,
+  ShardDatabase,
+  ShardPosition,
+  SnapshotInfo,
+  SnapshotMeta,
+} from "../../ports/index.ts";
+import {
+  effectsOf,
+  environmentOf,
+  needsOwnTransaction,
+  Overlay,
+  type Readable,
+  Session,
+  tableOf,
+} from "./engine.ts";
+import type { MemoryHost } from "./host.ts";
+import {
+  type Delta,
+  decodeState,
+  encodeState,
+  type KeptResult,
+  type MemoryShardDisk,
+  ShardState,
+} from "./shard-state.ts";
+
+const SNAPSHOT_COUNT_MAX = 64;
+const CHUNK_SIZE_BYTES = 1_024;
+
+export interface ShardTiming {
+  writeMs(): number;
+  readMs(): number;
+}
+
+interface OpenBatch {
+  readonly overlay: Overlay;
+  readonly context: BatchContext;
+  readonly results: Map<string, KeptResult>;
+  readonly effects: string[];
+  interactive: Session | null;
+}
+
+export class MemoryShardDatabase implements ShardDatabase {
+  readonly #disk: MemoryShardDisk;
+  readonly #host: MemoryHost;
+  readonly #timing: ShardTiming;
+  readonly #readers = new Map<number, ShardState>();
+  readonly #images = new Map<string, Uint8Array>();
+  #state = new ShardState();
+  #batch: OpenBatch | null = null;
+  #writing: string | null = null;
+  #idCount = 0;
+
+  constructor(disk: MemoryShardDisk, host: MemoryHost, timing: ShardTiming) {
+    this.#disk = disk;
+    this.#host = host;
+    this.#timing = timing;
+  }
+
+  async open(): Promise<ShardPosition> {
+    await this.#host.delay(this.#timing.readMs());
+    if (this.#disk.isCorrupt) {
+      throw new MyceliumError("STATE_CORRUPT", "Cannot open the database: a page is damaged");
+    }
+    this.#state = this.#disk.load();
+    return this.#state.position();
+  }
+
+  runBatch(
+    context: BatchContext,
+    requests: readonly Request[],
+    options: { readonly alone: boolean; readonly deadlineMs: number },
+  ): Promise<BatchOutcome> {
+    return this.#write("runBatch", () => {
+      assert(!options.alone || requests.length === 1, "one request is alone");
+      const batch = this.#openBatch(context);
+      const outcomes = requests.map((request) => this.#runRequest(batch, request, options.alone));
+      return { outcomes, digest: digestOf(batch.effects) };
+    });
+  }
+
+  beginInteractive(context: BatchContext, _role: SqlRole): Promise<void> {
+    return this.#write("beginInteractive", () => {
+      const batch = this.#openBatch(context);
+      const environment = environmentOf(context, 0);
+      batch.interactive = new Session(batch.overlay, environment);
+      batch.interactive.begin();
+    });
+  }
+
+  stepInteractive(program: Program, _deadlineMs: number): Promise<ProgramResult> {
+    return this.#write("stepInteractive", () => this.#interactive().run(program));
+  }
+
+  sealInteractive(request: Request): Promise<BatchOutcome> {
+    return this.#write("sealInteractive", () => {
+      const batch = present(this.#batch, "the open batch");
+      const session = this.#interactive();
+      assert(!session.isOpen, "the client's transaction is still open");
+      const result: ProgramResult = { steps: [], autocommit: true };
+      const outcome = this.#finish(batch, request, session, result);
+      return { outcomes: [outcome], digest: digestOf(batch.effects) };
+    });
+  }
+
+  commit(index: LogIndex): Promise<void> {
+    return this.#write("commit", () => {
+      const batch = present(this.#batch, "the open batch");
+      this.#batch = null;
+      this.#commit(batch, index);
+    });
+  }
+
+  rollback(): Promise<void> {
+    return this.#write("rollback", () => {
+      this.#batch = null;
+    });
+  }
+
+  apply(batches: readonly CommittedBatch[]): Promise<readonly Uint8Array[]> {
+    return this.#write("apply", () => {
+      return batches.map(({ index, context, requests }) => {
+        const batch = this.#openBatch(context);
+        for (const request of requests) this.#runRequest(batch, request, true);
+        this.#batch = null;
+        this.#commit(batch, index);
+        return digestOf(batch.effects);
+      });
+    });
+  }
+
+  advance(index: LogIndex): Promise<void> {
+    return this.#write("advance", () => {
+      assert(this.#batch === null, "a batch is open");
+      this.#record({ changes: new Map(), results: new Map() }, index, this.#state.pinnedTimeMs);
+    });
+  }
+
+  async query(program: Program, options: QueryOptions): Promise<ProgramResult> {
+    const { snapshot } = options;
+    const state =
+      snapshot === null ? this.#state : present(this.#readers.get(snapshot), "the read snapshot");
+    const view: Readable = {
+      get: (key) => state.data.get(key),
+      keys: () => state.data.keys(),
+    };
+    const environment = {
+      timeMs: this.#host.wallMs(),
+      random: new SeededRandom(0),
+      isReadOnly: true,
+      isFull: false,
+    };
+    // What is read is what is there when the reader gets to it, not when it was asked.
+    await this.#host.delay(this.#timing.readMs());
+    return new Session(view, environment).runWhole(program);
+  }
+
+  async openSnapshot(): Promise<number> {
+    await this.#host.delay(this.#timing.readMs());
+    if (this.#readers.size >= SNAPSHOT_COUNT_MAX) {
+      throw new MyceliumError("OVERLOADED", "Cannot open a read transaction: too many are open");
+    }
+    const snapshot = ++this.#idCount;
+    this.#readers.set(snapshot, this.#state.copy());
+    return snapshot;
+  }
+
+  async closeSnapshot(snapshot: number): Promise<void> {
+    this.#readers.delete(snapshot);
+  }
+
+  async tables(): Promise<readonly string[]> {
+    const tables = new Set(["kv"]);
+    for (const key of this.#state.data.keys()) tables.add(tableOf(key));
+    return [...tables].sort();
+  }
+
+  async hashTable(table: string): Promise<Uint8Array> {
+    await this.#host.delay(this.#timing.readMs());
+    const rows = [...this.#state.data].filter(([key]) => tableOf(key) === table).sort();
+    return sha256(JSON.stringify(rows));
+  }
+
+  async checkpoint(): Promise<LogIndex> {
+    await this.#host.delay(this.#timing.writeMs());
+    return this.#disk.checkpoint();
+  }
+
+  async createSnapshot(metaAt: (index: LogIndex) => SnapshotMeta): Promise<SnapshotInfo> {
+    await this.#host.delay(this.#timing.readMs());
+    const image = encodeState(this.#state);
+    const meta = metaAt(this.#state.appliedIndex);
+    const id = `snapshot-${++this.#idCount}`;
+    this.#images.set(id, image);
+    return { id, meta, sizeBytes: image.length, sha256: sha256(image) };
+  }
+
+  async readSnapshot(id: string, offset: number, sizeBytes: number): Promise<Uint8Array> {
+    const image = this.#images.get(id);
+    if (image === undefined) {
+      throw new MyceliumError("BAD_ARGUMENT", `Cannot read snapshot ${id}: it was released`);
+    }
+    return image.slice(offset, offset + sizeBytes);
+  }
+
+  async releaseSnapshot(id: string): Promise<void> {
+    this.#images.delete(id);
+  }
+
+  async installSnapshot(
+    info: SnapshotInfo,
+    readChunk: (offset: number, sizeBytes: number) => Promise<Uint8Array>,
+  ): Promise<ShardPosition> {
+    const image = await fetchImage(info, readChunk);
+    return this.#write("installSnapshot", () => {
+      assert(this.#batch === null, "a batch is open");
+      this.#disk.replace(decodeState(image, info.meta));
+      this.#state = this.#disk.load();
+      return this.#state.position();
+    });
+  }
+
+  reset(): Promise<ShardPosition> {
+    return this.#write("reset", () => {
+      this.#batch = null;
+      this.#disk.replace(new ShardState());
+      this.#state = this.#disk.load();
+      return this.#state.position();
+    });
+  }
+
+  async sizeBytes(): Promise<number> {
+    return this.#state.data.size * 64;
+  }
+
+  async close(): Promise<void> {
+    this.#disk.checkpoint();
+  }
+
+  /** The committed state, for the simulator's own checks. */
+  inspect(): { readonly appliedIndex: LogIndex; readonly hash: string } {
+    const rows = [...this.#state.data].sort();
+    return {
+      appliedIndex: this.#state.appliedIndex,
+      hash: Buffer.from(sha256(JSON.stringify(rows))).toString("hex"),
+    };
+  }
+
+  async #write<T>(name: string, work: () => T): Promise<T> {
+    assert(this.#writing === null, `${name} overlaps ${this.#writing} on the write side`);
+    this.#writing = name;
+    await this.#host.delay(this.#timing.writeMs());
+    this.#writing = null;
+    return work();
+  }
+
+  #openBatch(context: BatchContext): OpenBatch {
+    assert(this.#batch === null, "a batch is open already");
+    assert(context.timeMs >= this.#state.pinnedTimeMs, "pinned time fell");
+    const { data } = this.#state;
+    const below: Readable = { get: (key) => data.get(key), keys: () => data.keys() };
+    this.#batch = {
+      overlay: new Overlay(below),
+      context,
+      results: new Map(),
+      effects: [],
+      interactive: null,
+    };
+    return this.#batch;
+  }
+
+  #interactive(): Session {
+    return present(this.#batch?.interactive, "the interactive transaction");
+  }
+
+  #runRequest(batch: OpenBatch, request: Request, isAlone: boolean): RequestOutcome {
+    const kept = batch.results.get(request.id) ?? this.#state.results.get(request.id);
+    if (kept !== undefined) return { kind: "replayed", result: kept.result };
+    if (needsOwnTransaction(request.program) && !isAlone) {
+      return { kind: "alone", result: { steps: [], autocommit: true } };
+    }
+    const { isFull } = this.#disk;
+    const environment = environmentOf(batch.context, batch.effects.length, { isFull });
+    const session = new Session(batch.overlay, environment);
+    const result = session.runWhole(request.program);
+    return this.#finish(batch, request, session, result);
+  }
+
+  #finish(
+    batch: OpenBatch,
+    request: Request,
+    session: Session,
+    result: ProgramResult,
+  ): RequestOutcome {
+    if (session.root.changes.size === 0) return { kind: "unchanged", result };
+    batch.overlay.merge(session.root);
+    batch.effects.push(effectsOf(request.id, session));
+    batch.results.set(request.id, { timeMs: batch.context.timeMs, result });
+    return { kind: "applied", result };
+  }
+
+  #commit(batch: OpenBatch, index: LogIndex): void {
+    const { results } = batch;
+    this.#record({ changes: batch.overlay.changes, results }, index, batch.context.timeMs);
+  }
+
+  #record(
+    content: Pick<Delta, "changes" | "results">,
+    appliedIndex: LogIndex,
+    pinnedTimeMs: number,
+  ): void {
+    assert(
+      appliedIndex > this.#state.appliedIndex,
+      `entry ${appliedIndex} is committed after ${this.#state.appliedIndex}`,
+    );
+    const delta: Delta = { ...content, appliedIndex, pinnedTimeMs };
+    this.#state.commit(delta);
+    this.#disk.tail.push(delta);
+  }
+}
+
+async function fetchImage(
+  info: SnapshotInfo,
+  readChunk: (offset: number, sizeBytes: number) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const image = new Uint8Array(info.sizeBytes);
+  for (let offset = 0; offset < image.length; ) {
+    const chunk = await readChunk(offset, Math.min(CHUNK_SIZE_BYTES, image.length - offset));
+    if (chunk.length === 0) break;
+    image.set(chunk, offset);
+    offset += chunk.length;
+  }
+  if (!equalBytes(sha256(image), info.sha256)) {
+    throw new MyceliumError("MALFORMED", `Cannot install snapshot ${info.id}: its hash is wrong`);
+  }
+  return image;
+}
+
+function digestOf(effects: readonly string[]): Uint8Array {
+  return sha256(effects.join("\n"));
+}
+
+function sha256(content: string | Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(content).digest());
+}

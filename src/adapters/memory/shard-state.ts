@@ -1,0 +1,132 @@
+/**
+ * What a shard in memory holds, and `MemoryShardDisk`, which outlives the process: the state at the last checkpoint
+ * and the batches committed since. A power cut keeps some first part of those (SQLite's WAL with synchronous=NORMAL);
+ * the log must bring the rest back.
+ */
+
+import { asLogIndex, fromUtf8, type LogIndex, type Random, utf8 } from "../../base/index.ts";
+import type { ProgramResult } from "../../domain/sql/index.ts";
+import type { ShardPosition, SnapshotMeta } from "../../ports/index.ts";
+
+/** How long a request's result is kept, in pinned time. */
+const RESULT_LIFE_MS = 600_000;
+
+export interface KeptResult {
+  readonly timeMs: number;
+  readonly result: ProgramResult;
+}
+
+/** What one committed batch changed. */
+export interface Delta {
+  readonly changes: ReadonlyMap<string, string | null>;
+  readonly results: ReadonlyMap<string, KeptResult>;
+  readonly appliedIndex: LogIndex;
+  readonly pinnedTimeMs: number;
+}
+
+export class ShardState {
+  readonly data: Map<string, string>;
+  readonly results: Map<string, KeptResult>;
+  appliedIndex: LogIndex = asLogIndex(0);
+  pinnedTimeMs = 0;
+  installed: SnapshotMeta | null = null;
+
+  constructor(data: Iterable<[string, string]> = [], results: Iterable<[string, KeptResult]> = []) {
+    this.data = new Map(data);
+    this.results = new Map(results);
+  }
+
+  position(): ShardPosition {
+    const { appliedIndex, pinnedTimeMs, installed } = this;
+    return { appliedIndex, pinnedTimeMs, installed };
+  }
+
+  copy(): ShardState {
+    const copy = new ShardState(this.data, this.results);
+    copy.appliedIndex = this.appliedIndex;
+    copy.pinnedTimeMs = this.pinnedTimeMs;
+    copy.installed = this.installed;
+    return copy;
+  }
+
+  commit(delta: Delta): void {
+    for (const [key, value] of delta.changes) {
+      if (value === null) this.data.delete(key);
+      else this.data.set(key, value);
+    }
+    for (const [id, kept] of delta.results) this.results.set(id, kept);
+    this.appliedIndex = delta.appliedIndex;
+    this.pinnedTimeMs = delta.pinnedTimeMs;
+    for (const [id, kept] of this.results) {
+      if (kept.timeMs + RESULT_LIFE_MS >= this.pinnedTimeMs) break;
+      this.results.delete(id);
+    }
+  }
+}
+
+export class MemoryShardDisk {
+  state = new ShardState();
+  tail: Delta[] = [];
+  /** True makes `open` throw STATE_CORRUPT until the database is reset. */
+  isCorrupt = false;
+  /** True makes every write on the leader fail with SQLITE_FULL. */
+  isFull = false;
+
+  cutPower(random: Random): void {
+    this.tail.length = random.below(this.tail.length + 1);
+  }
+
+  replace(state: ShardState): void {
+    this.state = state;
+    this.tail = [];
+    this.isCorrupt = false;
+  }
+
+  checkpoint(): LogIndex {
+    for (const delta of this.tail) this.state.commit(delta);
+    this.tail = [];
+    return this.state.appliedIndex;
+  }
+
+  /** Everything there is, as a running process reads it. */
+  load(): ShardState {
+    const state = this.state.copy();
+    for (const delta of this.tail) state.commit(delta);
+    return state;
+  }
+}
+
+interface StateImage {
+  readonly data: [string, string][];
+  readonly results: [string, KeptResult][];
+  readonly pinnedTimeMs: number;
+}
+
+export function encodeState(state: ShardState): Uint8Array {
+  const image: StateImage = {
+    data: [...state.data].sort(([a], [b]) => (a < b ? -1 : 1)),
+    results: [...state.results],
+    pinnedTimeMs: state.pinnedTimeMs,
+  };
+  return utf8(JSON.stringify(image, (_, value) => packBigInt(value)));
+}
+
+/** The snapshot's own bytes, their hash checked before. */
+export function decodeState(bytes: Uint8Array, meta: SnapshotMeta): ShardState {
+  const image = JSON.parse(fromUtf8(bytes), (_, value) => unpackBigInt(value)) as StateImage;
+  const state = new ShardState(image.data, image.results);
+  state.appliedIndex = meta.index;
+  state.pinnedTimeMs = image.pinnedTimeMs;
+  state.installed = meta;
+  return state;
+}
+
+function packBigInt(value: unknown): unknown {
+  return typeof value === "bigint" ? { int: value.toString() } : value;
+}
+
+function unpackBigInt(value: unknown): unknown {
+  const isPacked =
+    typeof value === "object" && value !== null && "int" in value && typeof value.int === "string";
+  return isPacked ? BigInt(value.int as string) : value;
+}
