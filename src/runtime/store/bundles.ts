@@ -1,0 +1,100 @@
+/**
+ * Signing and checking bundles. A gateway signs what it accepted; the leader and every replica check author,
+ * signature, shard and time again. What every replica must judge alike rests on the log alone (key, signature,
+ * shard, times); who is a member just now is judged by the leader, before it proposes.
+ */
+
+import { type GroupId, MyceliumError, type NodeId } from "../../base/index.ts";
+import {
+  type Bundle,
+  decodeBundle,
+  encodeBundle,
+  type Request,
+  type SignedBundle,
+} from "../../domain/replication/index.ts";
+import type { Clock } from "../../ports/index.ts";
+import type { Authority } from "./options.ts";
+import type { OpenedBundle } from "./write-task.ts";
+
+/** A bundle older than this, by its author's clock, is a replay: results of requests are kept as long. */
+export const BUNDLE_AGE_MAX_MS = 10 * 60_000;
+/** How far an author's clock may be ahead of the leader's. */
+const BUNDLE_AHEAD_MAX_MS = 5 * 60_000;
+
+/** Signs this node's bundles with a hybrid time that never falls. */
+export class BundleSigner {
+  readonly #authority: Authority;
+  readonly #clock: Clock;
+  readonly #shard: GroupId;
+  #hybridTimeMs = 0;
+
+  constructor(authority: Authority, clock: Clock, shard: GroupId) {
+    this.#authority = authority;
+    this.#clock = clock;
+    this.#shard = shard;
+  }
+
+  sign(requests: readonly Request[]): SignedBundle {
+    this.#hybridTimeMs = Math.max(this.#hybridTimeMs, this.#clock.wallMs());
+    const payload = encodeBundle({
+      author: this.#authority.node,
+      shard: this.#shard,
+      hybridTimeMs: this.#hybridTimeMs,
+      requests,
+    });
+    return { payload, signature: this.#authority.sign(payload) };
+  }
+}
+
+/**
+ * What every replica decides alike about a bundle in the log: its requests, or null when it is void. `timeMs` is
+ * the batch's pinned time.
+ */
+export function requestsOfCommitted(
+  signed: SignedBundle,
+  shard: GroupId,
+  timeMs: number,
+  authority: Authority,
+): readonly Request[] | null {
+  const bundle = decodeBundle(signed.payload);
+  const genuine = authority.verify(bundle.author, signed.payload, signed.signature);
+  const current = bundle.hybridTimeMs >= timeMs - BUNDLE_AGE_MAX_MS;
+  return genuine && current && bundle.shard === shard ? bundle.requests : null;
+}
+
+/** The leader's check of what `from` sent. Throws FORBIDDEN, CLOCK_OFF or MALFORMED, and nothing was done. */
+export function openBundle(
+  signed: SignedBundle,
+  expected: { readonly from: NodeId; readonly shard: GroupId; readonly timeMs: number },
+  authority: Authority,
+): OpenedBundle {
+  const bundle = decodeBundle(signed.payload);
+  const refusal = refusalOf(bundle, signed, expected, authority);
+  if (refusal !== null) throw refusal;
+  return { signed, requests: bundle.requests };
+}
+
+function refusalOf(
+  bundle: Bundle,
+  signed: SignedBundle,
+  expected: { readonly from: NodeId; readonly shard: GroupId; readonly timeMs: number },
+  authority: Authority,
+): MyceliumError | null {
+  const refuse = (found: string) =>
+    new MyceliumError("FORBIDDEN", `Cannot accept a bundle of requests: ${found}`);
+  if (bundle.author !== expected.from) return refuse("its author is not its sender");
+  if (bundle.shard !== expected.shard) return refuse(`it is for another shard, ${bundle.shard}`);
+  if (!authority.mayWrite(bundle.author)) return refuse("its author is no validator");
+  if (!authority.verify(bundle.author, signed.payload, signed.signature)) {
+    return refuse("its signature does not match");
+  }
+  const aheadMs = bundle.hybridTimeMs - expected.timeMs;
+  if (aheadMs > BUNDLE_AHEAD_MAX_MS || -aheadMs > BUNDLE_AGE_MAX_MS / 2) {
+    return new MyceliumError(
+      "CLOCK_OFF",
+      `Cannot accept a write: its validator's clock is ${Math.round(aheadMs / 1_000)} s off the leader's; ` +
+        "needed at most 300 s; set the clock (timedatectl set-ntp true)",
+    );
+  }
+  return null;
+}

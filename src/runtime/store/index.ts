@@ -1,0 +1,9 @@
+export {
+  type Authority,
+  type Peers,
+  SHARD_LIMITS,
+  type ShardLimits,
+  type ShardOptions,
+} from "./options.ts";
+export { Shard } from "./shard.ts";
+export type { StoreProblem, StoreStatus } from "./shard-loop.ts";

@@ -1,0 +1,91 @@
+/** What one shard's loop is given, and its limits. */
+
+import type { GroupId, NodeId } from "../../base/index.ts";
+import type { Clock, GroupLog, Logger, Metrics, ShardDatabase } from "../../ports/index.ts";
+
+export interface ShardLimits {
+  /** Requests in one batch. */
+  readonly batchCountMax: number;
+  /** Bytes of bundles in one batch. */
+  readonly batchBytesMax: number;
+  /** Requests waiting on a leader, in number and bytes; more are refused as OVERLOADED. */
+  readonly queueCountMax: number;
+  readonly queueBytesMax: number;
+  /** Bundles a gateway has under way to a leader at once. */
+  readonly forwardsMax: number;
+  /** How long a gateway retries before it gives up. */
+  readonly retryMs: number;
+  /** One round trip to a leader. */
+  readonly forwardTimeoutMs: number;
+  /** A writing statement's deadline. */
+  readonly writeDeadlineMs: number;
+  /** An interactive transaction: idle while another waits, idle otherwise, in all; and how many may wait. */
+  readonly interactiveContendedMs: number;
+  readonly interactiveIdleMs: number;
+  readonly interactiveTotalMs: number;
+  readonly interactiveWaitingMax: number;
+  /** Committed entries a replica executes at once. */
+  readonly applyCountMax: number;
+  /** Pause before another try when the disk is full. */
+  readonly diskRetryMs: number;
+  /** Between checkpoints, which let the log be cut. */
+  readonly checkpointMs: number;
+  /** Bytes of a snapshot in one message, and chunks asked for ahead. */
+  readonly snapshotChunkBytes: number;
+  /** A served snapshot nobody reads is dropped after this. */
+  readonly snapshotKeepMs: number;
+}
+
+export const SHARD_LIMITS: ShardLimits = {
+  batchCountMax: 512,
+  batchBytesMax: 1 << 20,
+  queueCountMax: 10_000,
+  queueBytesMax: 64 << 20,
+  forwardsMax: 2,
+  retryMs: 10_000,
+  forwardTimeoutMs: 5_000,
+  writeDeadlineMs: 2_000,
+  interactiveContendedMs: 1_000,
+  interactiveIdleMs: 5_000,
+  interactiveTotalMs: 30_000,
+  interactiveWaitingMax: 256,
+  applyCountMax: 64,
+  diskRetryMs: 1_000,
+  checkpointMs: 30_000,
+  snapshotChunkBytes: 512 << 10,
+  snapshotKeepMs: 60_000,
+};
+
+/** Requests between replicas, as `Transport` offers them. */
+export interface Peers {
+  request(to: NodeId, method: string, payload: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+}
+
+/** Who may write, and this node's signature. */
+export interface Authority {
+  readonly node: NodeId;
+  sign(payload: Uint8Array): Uint8Array;
+  verify(author: NodeId, payload: Uint8Array, signature: Uint8Array): boolean;
+  /** Whether `author` is a validator as far as this node knows. */
+  mayWrite(author: NodeId): boolean;
+}
+
+export interface ShardOptions {
+  readonly shard: GroupId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly database: ShardDatabase;
+  readonly log: GroupLog;
+  readonly peers: Peers;
+  readonly authority: Authority;
+  /** Unpredictable bytes: seeds of random() and ids. */
+  readonly entropy: (sizeBytes: number) => Uint8Array;
+  /** Other nodes that hold replicas of this shard, for snapshots and digests. */
+  readonly replicaNodes: () => readonly NodeId[];
+  /** Told of each applied batch's index; the agent refreshes what it reads from the shard. */
+  readonly onApplied: () => void;
+  /** An error this loop cannot live with: the agent ends. */
+  readonly onFatal: (error: unknown) => void;
+  readonly limits: ShardLimits;
+}

@@ -1,0 +1,203 @@
+/**
+ * A shard as its users see it, on any replica: writes go to the leader wherever it is, are retried over a change of
+ * leader with the same id, and so are applied once; reads are answered here.
+ */
+
+import {
+  errorCodeOf,
+  type LogIndex,
+  MyceliumError,
+  messageOf,
+  type NodeId,
+} from "../../base/index.ts";
+import type { Request } from "../../domain/replication/index.ts";
+import type { Program, ProgramResult, SqlRole } from "../../domain/sql/index.ts";
+import type { ReadOptions, SqlService, SqlTransaction } from "../../ports/index.ts";
+import { BundleSigner } from "./bundles.ts";
+import { Forwarder } from "./forwarder.ts";
+import type { ShardOptions } from "./options.ts";
+import { ReadTransaction } from "./read-transaction.ts";
+import type { ShardLoop } from "./shard-loop.ts";
+import { RemoteLane, WriteTransaction } from "./write-transaction.ts";
+
+/** Pause between tries when no leader is known and none is announced. */
+const RETRY_PAUSE_MS = 50;
+/** After these a try is repeated; the request may have been applied after all but the first two. */
+const RETRIED = new Set([
+  "NOT_LEADER",
+  "OVERLOADED",
+  "OUTCOME_UNKNOWN",
+  "TIMEOUT",
+  "UNREACHABLE",
+  "CLOSED",
+]);
+const CERTAIN = new Set(["NOT_LEADER", "OVERLOADED"]);
+
+export class ShardRouter implements SqlService {
+  readonly #options: ShardOptions;
+  readonly #loop: ShardLoop;
+  readonly #signer: BundleSigner;
+  readonly #forwarder: Forwarder;
+
+  constructor(options: ShardOptions, loop: ShardLoop) {
+    this.#options = options;
+    this.#loop = loop;
+    this.#signer = new BundleSigner(options.authority, options.clock, options.shard);
+    this.#forwarder = new Forwarder(options, loop, this.#signer);
+  }
+
+  async write(request: Request): Promise<ProgramResult> {
+    this.#requireValidator();
+    if (this.#forwarder.pendingCount >= this.#options.limits.queueCountMax) throw overloaded();
+    const deadlineMs = this.#options.clock.monotonicMs() + this.#options.limits.retryMs;
+    let uncertain = false;
+    let last: unknown = null;
+    do {
+      try {
+        return await this.#forwarder.send(request);
+      } catch (error) {
+        const code = errorCodeOf(error);
+        if (code === undefined || !RETRIED.has(code)) throw error;
+        uncertain ||= !CERTAIN.has(code);
+        last = error;
+      }
+      await this.#leaderMayHaveChanged();
+    } while (this.#options.clock.monotonicMs() < deadlineMs);
+    throw uncertain ? unknownOutcome(last) : this.#noQuorum(last);
+  }
+
+  async read(program: Program, options: ReadOptions): Promise<ProgramResult> {
+    const { consistency, role, deadlineMs } = options;
+    if (consistency.level === "strong") await this.#strong();
+    if (consistency.level === "bounded") {
+      await this.#loop.gate.bounded(consistency.maxStaleMs, this.#options.limits.retryMs);
+    }
+    return this.#options.database.query(program, { role, deadlineMs, snapshot: null });
+  }
+
+  async begin(mode: "read" | "write", role: SqlRole): Promise<SqlTransaction> {
+    if (mode === "read") {
+      await this.#strong();
+      const snapshot = await this.#options.database.openSnapshot();
+      return new ReadTransaction(this.#options.database, snapshot, role);
+    }
+    this.#requireValidator();
+    return this.#beginWrite(role);
+  }
+
+  appliedIndex(): LogIndex {
+    return this.#loop.applied.value;
+  }
+
+  async #beginWrite(role: SqlRole): Promise<SqlTransaction> {
+    const deadlineMs = this.#options.clock.monotonicMs() + this.#options.limits.retryMs;
+    let last: unknown = null;
+    do {
+      const { leader } = this.#loop.leadership;
+      try {
+        if (leader !== null) {
+          const lane = this.#laneOf(leader);
+          const id = await lane.begin(role);
+          return new WriteTransaction(this.#options, this.#signer, lane, id, role);
+        }
+      } catch (error) {
+        const code = errorCodeOf(error);
+        if (code === undefined || code === "OVERLOADED" || !RETRIED.has(code)) throw error;
+        last = error;
+      }
+      await this.#leaderMayHaveChanged();
+    } while (this.#options.clock.monotonicMs() < deadlineMs);
+    throw this.#noQuorum(last);
+  }
+
+  #laneOf(leader: NodeId): RemoteLane | ShardLane {
+    const here = leader === this.#options.authority.node;
+    return here ? new ShardLane(this.#loop, leader) : new RemoteLane(this.#options, leader);
+  }
+
+  async #strong(): Promise<void> {
+    const { retryMs } = this.#options.limits;
+    try {
+      await this.#loop.gate.strong(retryMs);
+    } catch (error) {
+      throw this.#noQuorum(error);
+    }
+  }
+
+  #requireValidator(): void {
+    const { node, mayWrite } = this.#options.authority;
+    if (mayWrite.call(this.#options.authority, node)) return;
+    throw new MyceliumError(
+      "READ_ONLY",
+      "Cannot write: this node is not a validator, it only reads; send writes to a validator",
+    );
+  }
+
+  /** Resolves at a change of leadership, or after a short pause. */
+  #leaderMayHaveChanged(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(RETRY_PAUSE_MS, resolve);
+      void this.#loop.nextLeadership().then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  #noQuorum(cause: unknown): MyceliumError {
+    const { leader } = this.#loop.leadership;
+    const found =
+      leader === null
+        ? "no leader: fewer than half of the vote weight can be reached from this node"
+        : `leader ${leader} did not answer (${messageOf(cause)})`;
+    return new MyceliumError(
+      "NO_QUORUM",
+      `Cannot reach a quorum of shard ${this.#options.shard}: found ${found}; nothing was changed; retry when ` +
+        'the network is whole, or read with consistency "local"',
+      { cause },
+    );
+  }
+}
+
+/** The leader's interactive lane, on this node. */
+class ShardLane {
+  readonly #loop: ShardLoop;
+  readonly #node: NodeId;
+
+  constructor(loop: ShardLoop, node: NodeId) {
+    this.#loop = loop;
+    this.#node = node;
+  }
+
+  begin(role: SqlRole): Promise<string> {
+    return this.#loop.beginInteractive(this.#node, role);
+  }
+
+  step(id: string, program: Program, deadlineMs: number): Promise<ProgramResult> {
+    return this.#loop.stepInteractive(id, this.#node, program, deadlineMs);
+  }
+
+  seal(id: string, signed: Parameters<ShardLoop["sealInteractive"]>[2]): Promise<void> {
+    return this.#loop.sealInteractive(id, this.#node, signed);
+  }
+
+  async close(id: string): Promise<void> {
+    this.#loop.closeInteractive(id, this.#node);
+  }
+}
+
+function overloaded(): MyceliumError {
+  return new MyceliumError(
+    "OVERLOADED",
+    "Cannot accept the write: too many wait here already; retry later",
+  );
+}
+
+function unknownOutcome(cause: unknown): MyceliumError {
+  return new MyceliumError(
+    "OUTCOME_UNKNOWN",
+    `Cannot tell whether the write was applied: ${messageOf(cause)}; retry it with the same ` +
+      "Mycelium-Request-Id, which applies it at most once",
+    { cause },
+  );
+}

@@ -1,0 +1,159 @@
+/**
+ * The messages between replicas of a shard. Methods are "store/SHARD/VERB"; each payload has a shape here, and its
+ * size is bounded by the transport's frames.
+ */
+
+import {
+  asLogIndex,
+  asTerm,
+  type ErrorCode,
+  type GroupId,
+  MyceliumError,
+} from "../../base/index.ts";
+import type { SignedBundle } from "../../domain/replication/index.ts";
+import {
+  decodeProgramResult,
+  encodeProgramResult,
+  type ProgramResult,
+} from "../../domain/sql/index.ts";
+import {
+  bytes,
+  decodeCbor,
+  encodeCbor,
+  flag,
+  integer,
+  list,
+  mapped,
+  nullable,
+  object,
+  oneOf,
+  type Shape,
+  text,
+} from "../../domain/wire/index.ts";
+import type { SnapshotInfo } from "../../ports/index.ts";
+
+export type StoreVerb =
+  | "submit"
+  | "tx-begin"
+  | "tx-step"
+  | "tx-seal"
+  | "tx-close"
+  | "snapshot-open"
+  | "snapshot-read"
+  | "digest-get"
+  | "digest-report";
+
+export function methodOf(shard: GroupId, verb: StoreVerb): string {
+  return `store/${shard}/${verb}`;
+}
+
+/** The prefix of all methods of one shard, for the agent's routing. */
+export function methodPrefixOf(shard: GroupId): string {
+  return `store/${shard}/`;
+}
+
+const PAYLOAD_BYTES_MAX = 32 << 20;
+const REQUESTS_MAX = 1_024;
+
+function codec<T>(shape: Shape<T>, what: string) {
+  return {
+    decode: (payload: Uint8Array): T => shape(decodeCbor(payload), what),
+  };
+}
+
+const signedShape: Shape<SignedBundle> = object({
+  payload: bytes(PAYLOAD_BYTES_MAX),
+  signature: bytes(64, 64),
+});
+
+export function encodeSigned(signed: SignedBundle): Uint8Array {
+  return encodeCbor({ payload: signed.payload, signature: signed.signature });
+}
+
+export const decodeSigned = codec(signedShape, "a signed bundle").decode;
+
+/** How each request of a submitted bundle ended. */
+export type SubmitAnswer =
+  | { readonly ok: true; readonly result: ProgramResult }
+  | { readonly ok: false; readonly error: MyceliumError };
+
+const answerShape = list(
+  object({
+    result: nullable(bytes(PAYLOAD_BYTES_MAX)),
+    code: text(64),
+    message: text(4_096),
+  }),
+  REQUESTS_MAX,
+);
+
+export function encodeAnswers(answers: readonly SubmitAnswer[]): Uint8Array {
+  return encodeCbor(
+    answers.map((answer) =>
+      answer.ok
+        ? { result: encodeProgramResult(answer.result), code: "", message: "" }
+        : { result: null, code: answer.error.code, message: answer.error.message.slice(0, 4_096) },
+    ),
+  );
+}
+
+export function decodeAnswers(payload: Uint8Array): readonly SubmitAnswer[] {
+  return answerShape(decodeCbor(payload), "a submit answer").map(({ result, code, message }) =>
+    result === null
+      ? { ok: false, error: new MyceliumError(code as ErrorCode, message) }
+      : { ok: true, result: decodeProgramResult(result) },
+  );
+}
+
+const sessionId = text(64);
+
+export const txBegin = codec(object({ role: oneOf("read", "write", "system") }), "a begin");
+export const txStep = codec(
+  object({ id: sessionId, program: bytes(PAYLOAD_BYTES_MAX), deadlineMs: integer(1, 600_000) }),
+  "a transaction step",
+);
+export const txSeal = codec(object({ id: sessionId, signed: signedShape }), "a transaction seal");
+export const txClose = codec(object({ id: sessionId }), "a transaction close");
+export const snapshotOpen = codec(
+  object({ atLeast: mapped(integer(), asLogIndex) }),
+  "a snapshot request",
+);
+export const snapshotRead = codec(
+  object({ id: text(128), offset: integer(), sizeBytes: integer(1, 8 << 20) }),
+  "a snapshot read",
+);
+export const digestGet = codec(object({ index: mapped(integer(), asLogIndex) }), "a digest query");
+export const digestReport = codec(
+  object({ index: mapped(integer(), asLogIndex), digest: bytes(64) }),
+  "a digest report",
+);
+export const digestAnswer = codec(object({ digest: nullable(bytes(64)) }), "a digest");
+export const digestVerdict = codec(object({ resync: flag }), "a digest verdict");
+
+const infoShape = object({
+  id: text(128),
+  index: mapped(integer(), asLogIndex),
+  term: mapped(integer(), asTerm),
+  configuration: bytes(1 << 20),
+  sizeBytes: integer(),
+  sha256: bytes(32, 32),
+});
+
+export function encodeSnapshotInfo(info: SnapshotInfo): Uint8Array {
+  const { index, term, configuration } = info.meta;
+  return encodeCbor({
+    id: info.id,
+    index,
+    term,
+    configuration,
+    sizeBytes: info.sizeBytes,
+    sha256: info.sha256,
+  });
+}
+
+export function decodeSnapshotInfo(payload: Uint8Array): SnapshotInfo {
+  const { id, index, term, configuration, sizeBytes, sha256 } = infoShape(
+    decodeCbor(payload),
+    "a snapshot's description",
+  );
+  return { id, meta: { index, term, configuration }, sizeBytes, sha256 };
+}

@@ -1,0 +1,97 @@
+/** Answers other replicas' requests on a shard. */
+
+import { MyceliumError, type NodeId } from "../../base/index.ts";
+import type { SignedBundle } from "../../domain/replication/index.ts";
+import { decodeProgram, encodeProgramResult } from "../../domain/sql/index.ts";
+import { encodeCbor } from "../../domain/wire/index.ts";
+import type { ShardOptions } from "./options.ts";
+import {
+  decodeSigned,
+  digestGet,
+  digestReport,
+  encodeAnswers,
+  encodeSnapshotInfo,
+  methodPrefixOf,
+  type StoreVerb,
+  type SubmitAnswer,
+  snapshotOpen,
+  snapshotRead,
+  txBegin,
+  txClose,
+  txSeal,
+  txStep,
+} from "./rpc.ts";
+import type { ShardLoop } from "./shard-loop.ts";
+import { SnapshotServer } from "./snapshot-server.ts";
+
+const DONE = encodeCbor({});
+
+export class ShardServer {
+  readonly #loop: ShardLoop;
+  readonly #prefix: string;
+  readonly #snapshots: SnapshotServer;
+
+  constructor(options: ShardOptions, loop: ShardLoop) {
+    this.#loop = loop;
+    this.#prefix = methodPrefixOf(options.shard);
+    this.#snapshots = new SnapshotServer(options, loop.applied);
+  }
+
+  /** Whether `method` is one of this shard's. */
+  serves(method: string): boolean {
+    return method.startsWith(this.#prefix);
+  }
+
+  async handle(from: NodeId, method: string, payload: Uint8Array): Promise<Uint8Array> {
+    switch (method.slice(this.#prefix.length) as StoreVerb) {
+      case "submit":
+        return this.#submit(from, decodeSigned(payload));
+      case "tx-begin": {
+        const { role } = txBegin.decode(payload);
+        return encodeCbor({ id: await this.#loop.beginInteractive(from, role) });
+      }
+      case "tx-step": {
+        const { id, program, deadlineMs } = txStep.decode(payload);
+        const decoded = decodeProgram(program);
+        return encodeProgramResult(await this.#loop.stepInteractive(id, from, decoded, deadlineMs));
+      }
+      case "tx-seal": {
+        const { id, signed } = txSeal.decode(payload);
+        await this.#loop.sealInteractive(id, from, signed);
+        return DONE;
+      }
+      case "tx-close":
+        this.#loop.closeInteractive(txClose.decode(payload).id, from);
+        return DONE;
+      case "snapshot-open":
+        return encodeSnapshotInfo(await this.#snapshots.open(snapshotOpen.decode(payload).atLeast));
+      case "snapshot-read": {
+        const { id, offset, sizeBytes } = snapshotRead.decode(payload);
+        return this.#snapshots.read(id, offset, sizeBytes);
+      }
+      case "digest-get": {
+        const { index } = digestGet.decode(payload);
+        return encodeCbor({ digest: this.#loop.digests.digestAt(index) });
+      }
+      case "digest-report": {
+        const { index, digest } = digestReport.decode(payload);
+        return encodeCbor({ resync: await this.#loop.digests.judge(index, from, digest) });
+      }
+      default:
+        throw new MyceliumError("BAD_ARGUMENT", `Cannot answer ${method}: unknown to this version`);
+    }
+  }
+
+  async #submit(from: NodeId, signed: SignedBundle): Promise<Uint8Array> {
+    const results = this.#loop.submit(from, signed);
+    const answers = await Promise.all(
+      results.map((result) =>
+        result.then(
+          (value): SubmitAnswer => ({ ok: true, result: value }),
+          (error): SubmitAnswer => ({ ok: false, error }),
+        ),
+      ),
+    );
+    return encodeAnswers(answers);
+  }
+}

@@ -1,0 +1,71 @@
+/** Serves this replica's state to others: one snapshot at a time, shared by all who ask, dropped when unused. */
+
+import { type LogIndex, MyceliumError } from "../../base/index.ts";
+import type { SnapshotInfo, Timer } from "../../ports/index.ts";
+import type { AppliedIndex } from "./applied-index.ts";
+import type { ShardOptions } from "./options.ts";
+
+export class SnapshotServer {
+  readonly #options: ShardOptions;
+  readonly #applied: AppliedIndex;
+  #current: SnapshotInfo | null = null;
+  #making: Promise<SnapshotInfo> | null = null;
+  #expiry: Timer | null = null;
+
+  constructor(options: ShardOptions, applied: AppliedIndex) {
+    this.#options = options;
+    this.#applied = applied;
+  }
+
+  /** A snapshot of index `atLeast` or later. Rejects with UNREACHABLE when this replica is not that far. */
+  async open(atLeast: LogIndex): Promise<SnapshotInfo> {
+    if (this.#current !== null && this.#current.meta.index >= atLeast) {
+      this.#touch();
+      return this.#current;
+    }
+    if (this.#applied.value < atLeast) {
+      throw new MyceliumError(
+        "UNREACHABLE",
+        `Cannot serve a snapshot: this replica is at ${this.#applied.value}, needed ${atLeast}; ask another`,
+      );
+    }
+    this.#making ??= this.#make().finally(() => {
+      this.#making = null;
+    });
+    return this.#making;
+  }
+
+  /** Bytes of a snapshot from `open`. Rejects with CLOSED once it was dropped. */
+  async read(id: string, offset: number, sizeBytes: number): Promise<Uint8Array> {
+    if (this.#current?.id !== id) {
+      throw new MyceliumError("CLOSED", "Cannot read the snapshot: it was dropped; open a new one");
+    }
+    this.#touch();
+    return this.#options.database.readSnapshot(id, offset, sizeBytes);
+  }
+
+  async #make(): Promise<SnapshotInfo> {
+    await this.#drop();
+    const info = await this.#options.database.createSnapshot((index) =>
+      this.#options.log.metaAt(index),
+    );
+    this.#options.metrics.count("mycelium_store_snapshots_total");
+    this.#current = info;
+    this.#touch();
+    return info;
+  }
+
+  #touch(): void {
+    this.#expiry?.cancel();
+    this.#expiry = this.#options.clock.after(this.#options.limits.snapshotKeepMs, () => {
+      this.#drop().catch((error) => this.#options.onFatal(error));
+    });
+  }
+
+  async #drop(): Promise<void> {
+    const current = this.#current;
+    this.#current = null;
+    this.#expiry?.cancel();
+    if (current !== null) await this.#options.database.releaseSnapshot(current.id);
+  }
+}
