@@ -172,7 +172,7 @@ export class ShardLoop implements StateMachine {
 
   /** True while a batch is under way: what is submitted now only waits. */
   get busy(): boolean {
-    return this.#pumping || this.#open !== null || this.#interactiveTerm !== null;
+    return this.#pumping || this.#open !== null;
   }
 
   /** True when this node is the ready leader, of `term` if one is given. */

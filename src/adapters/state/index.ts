@@ -1,0 +1,1 @@
+export { StateDirectory } from "./state-directory.ts";
