@@ -1,1 +1,2 @@
 export { LocalClient } from "./local-client.ts";
+export { readBounded } from "./read-bounded.ts";

@@ -31,3 +31,4 @@ export {
   type Status,
   statusShape,
 } from "./status.ts";
+export { VERSION } from "./version.ts";

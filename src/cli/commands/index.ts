@@ -1,0 +1,14 @@
+export { completionCommand } from "./completion.ts";
+export { configCommand } from "./config.ts";
+export { doctorCommand } from "./doctor.ts";
+export { initCommand } from "./init.ts";
+export { joinCommand } from "./join.ts";
+export { leaveCommand } from "./leave.ts";
+export { logsCommand } from "./logs.ts";
+export { nodeCommand } from "./node.ts";
+export { runCommand } from "./run.ts";
+export { sqlCommand } from "./sql.ts";
+export { statusCommand } from "./status.ts";
+export { stopCommand } from "./stop.ts";
+export { tokenCommand } from "./token.ts";
+export { versionCommand } from "./version.ts";

@@ -1,0 +1,2 @@
+export { runCli } from "./run-cli.ts";
+export { systemTerminal } from "./system-terminal.ts";

@@ -1,0 +1,56 @@
+/** This program as a child process: compiled, or from source under Bun. */
+
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** The words before a command's own arguments. */
+function selfCommand(): readonly [string, ...string[]] {
+  const compiled = import.meta.url.includes("/$bunfs/");
+  if (compiled) return [process.execPath];
+  return [process.execPath, fileURLToPath(new URL("../main.ts", import.meta.url))];
+}
+
+export function spawnSelf(args: readonly string[], options: SpawnOptions): ChildProcess {
+  const [executable, ...prefix] = selfCommand();
+  return spawn(executable, [...prefix, ...args], options);
+}
+
+/** What makes a child of root run as the state directory's owner; nothing when it is root's or we are not root. */
+export function runAsOwnerOptions(
+  stateDirectory: string,
+): { uid: number; gid: number; cwd: string } | Record<string, never> {
+  if (process.getuid?.() !== 0) return {};
+  const owner = statSync(stateDirectory, { throwIfNoEntry: false });
+  if (owner === undefined || owner.uid === 0) return {};
+  return { uid: owner.uid, gid: owner.gid, cwd: "/" };
+}
+
+/**
+ * Root acts on another user's node as that user, so that no file in it becomes root's. Runs this command again as
+ * the state directory's owner and resolves with its exit status; null when there is no need.
+ */
+export async function runAsOwner(
+  stateDirectory: string,
+  args: readonly string[],
+): Promise<number | null> {
+  const options = runAsOwnerOptions(stateDirectory);
+  if (!("uid" in options)) return null;
+  const child = spawnSelf(args, { ...options, stdio: "inherit" });
+  const forward = (signal: NodeJS.Signals) => () => child.kill(signal);
+  const onTerminate = forward("SIGTERM");
+  process.on("SIGTERM", onTerminate);
+  try {
+    return await exitStatus(child);
+  } finally {
+    process.off("SIGTERM", onTerminate);
+  }
+}
+
+/** The exit status, or 128 and the signal's number as a shell says it; rejects when it cannot start. */
+export function exitStatus(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 143)));
+  });
+}
