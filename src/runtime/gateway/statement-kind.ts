@@ -1,0 +1,77 @@
+/** What the gateway must know of a statement, remembered for the texts that come often. */
+
+import { classifyStatement } from "../../domain/sql/classify-statement.ts";
+import { splitStatements } from "../../domain/sql/split-statements.ts";
+import type { StatementKind } from "./plan.ts";
+import { RequestFailure } from "./refusal.ts";
+
+/** PRAGMAs that take an argument and only tell something. */
+const TELLING_PRAGMAS: ReadonlySet<string> = new Set([
+  "foreign_key_check",
+  "foreign_key_list",
+  "index_info",
+  "index_list",
+  "index_xinfo",
+  "integrity_check",
+  "quick_check",
+  "table_info",
+  "table_list",
+  "table_xinfo",
+]);
+
+const REMEMBERED_MAX = 1_000;
+const REMEMBERED_LENGTH_MAX = 8_192;
+const remembered = new Map<string, StatementKind>();
+
+/** Throws RequestFailure unless the text holds exactly one statement. */
+export function kindOf(sql: string): StatementKind {
+  const known = remembered.get(sql);
+  if (known !== undefined) return known;
+  const kind = judge(sql);
+  if (sql.length > REMEMBERED_LENGTH_MAX) return kind;
+  if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+  remembered.set(sql, kind);
+  return kind;
+}
+
+function judge(sql: string): StatementKind {
+  if (sql.includes(";") && splitStatements(sql).length > 1) {
+    throw new RequestFailure(
+      "SQL_MANY_STATEMENTS",
+      "Cannot run the SQL: it holds more than one statement; send them as a batch or a sequence",
+    );
+  }
+  const found = classifyStatement(sql);
+  switch (found.kind) {
+    case "empty":
+      throw new RequestFailure("SQL_NO_STATEMENT", "Cannot run the SQL: it holds no statement");
+    case "write":
+    case "schema":
+      return { type: "write" };
+    case "begin":
+      return { type: "begin", mode: modeOf(found.mode) };
+    case "commit":
+    case "rollback":
+      return { type: found.kind };
+    case "savepoint":
+    case "release":
+    case "rollback_to":
+      return { type: "savepoint" };
+    case "pragma":
+      return { type: isTelling(found.name, found.argument) ? "read" : "write" };
+    case "read":
+    case "explain":
+    case "other":
+      // Others are no SQL or nothing that may be done here: a reader says so at least cost.
+      return { type: "read" };
+  }
+}
+
+function modeOf(mode: "deferred" | "immediate" | "exclusive" | "readonly") {
+  if (mode === "readonly") return "read";
+  return mode === "deferred" ? "deferred" : "write";
+}
+
+function isTelling(name: string, argument: string | null): boolean {
+  return argument === null || TELLING_PRAGMAS.has(name);
+}
