@@ -1,0 +1,79 @@
+/**
+ * Compiles the SQLite guard (native/guard.c) into a shared object. Uses $CC, else the system's compiler, else zig
+ * from npm, fetched once into .cache/.
+ */
+
+import { existsSync, mkdirSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+
+export type NativeTarget = "x64" | "arm64";
+
+const ROOT = resolve(import.meta.dir, "..");
+const CACHE = join(ROOT, ".cache");
+const ZIG_VERSION = "0.15.1";
+/** The oldest C library the executable runs on (Bun's own floor). */
+const GLIBC_FLOOR = "2.17";
+const ZIG_TARGETS: Readonly<Record<NativeTarget, string>> = {
+  x64: `x86_64-linux-gnu.${GLIBC_FLOOR}`,
+  arm64: `aarch64-linux-gnu.${GLIBC_FLOOR}`,
+};
+const CROSS_COMPILERS: Readonly<Record<NativeTarget, string>> = {
+  x64: "x86_64-linux-gnu-gcc",
+  arm64: "aarch64-linux-gnu-gcc",
+};
+
+/** Writes the guard for `target` (this machine's when left out) to `outFile`. Throws with the compiler's words. */
+export async function buildGuard(
+  outFile: string,
+  target: NativeTarget = hostTarget(),
+): Promise<void> {
+  const compiler = await findCompiler(target);
+  mkdirSync(dirname(outFile), { recursive: true });
+  const source = join(ROOT, "native", "guard.c");
+  const flags = ["-O2", "-Wall", "-shared", "-fPIC", "-s", "-o", outFile, source, "-lpthread"];
+  await run([...compiler, ...flags], `Cannot compile ${source}`);
+}
+
+export function hostTarget(): NativeTarget {
+  if (process.arch === "x64" || process.arch === "arm64") return process.arch;
+  throw new Error(`Cannot build: found processor ${process.arch}, needed x64 or arm64`);
+}
+
+async function findCompiler(target: NativeTarget): Promise<string[]> {
+  if (target === hostTarget()) {
+    const named = process.env["CC"];
+    if (named !== undefined && named !== "") return named.split(" ");
+    for (const name of ["cc", "gcc", "clang"]) if (Bun.which(name) !== null) return [name];
+  }
+  const cross = CROSS_COMPILERS[target];
+  if (Bun.which(cross) !== null) return [cross];
+  return [await fetchZig(), "cc", "-target", ZIG_TARGETS[target]];
+}
+
+/** The zig compiler as npm brings it, whole in one package. */
+async function fetchZig(): Promise<string> {
+  const name = `@zigc/linux-${hostTarget()}`;
+  const home = join(CACHE, "zig");
+  const zig = join(home, "node_modules", name, "bin", "zig");
+  if (existsSync(zig)) return zig;
+  mkdirSync(home, { recursive: true });
+  await Bun.write(join(home, "package.json"), '{ "private": true }\n');
+  await run(
+    [process.execPath, "add", "--cwd", home, "--exact", `${name}@${ZIG_VERSION}`],
+    `Cannot build native/guard.c: found no C compiler and could not fetch ${name}; install gcc`,
+  );
+  if (existsSync(zig)) return zig;
+  throw new Error(`Cannot build native/guard.c: ${name} holds no bin/zig; install gcc`);
+}
+
+async function run(command: readonly string[], action: string): Promise<void> {
+  const child = Bun.spawn([...command], { cwd: ROOT, stdout: "pipe", stderr: "pipe" });
+  const [code, output, errors] = await Promise.all([
+    child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if (code !== 0) {
+    throw new Error(`${action}: ${command[0]} ended with ${code}\n${output}${errors}`);
+  }
+}

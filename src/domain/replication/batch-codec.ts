@@ -1,0 +1,53 @@
+/** A batch as the payload of a log entry. Hostile input is MALFORMED. */
+
+import { PackReader, PackWriter } from "../sql/index.ts";
+import type { Batch, SignedBundle } from "./batch.ts";
+import { BUNDLE_LIMITS } from "./bundle-codec.ts";
+
+const VERSION = 1;
+const SEED_SIZE = 16;
+const SIGNATURE_SIZE = 64;
+const DIGEST_SIZE = 32;
+const BUNDLE_COUNT_MAX = 10_000;
+const SKIPPED_COUNT_MAX = 1_000_000;
+
+export function encodeBatch(batch: Batch): Uint8Array {
+  const writer = new PackWriter();
+  writer.u8(VERSION);
+  writer.varint(batch.context.timeMs);
+  writer.raw(batch.context.seed);
+  writer.varint(batch.bundles.length);
+  for (const { payload, signature } of batch.bundles) {
+    writer.raw(signature);
+    writer.bytes(payload);
+  }
+  writer.varint(batch.skipped.length);
+  for (const [bundle, request] of batch.skipped) {
+    writer.varint(bundle);
+    writer.varint(request);
+  }
+  writer.raw(batch.digest);
+  return writer.finish();
+}
+
+/** Throws MALFORMED. */
+export function decodeBatch(bytes: Uint8Array): Batch {
+  const reader = new PackReader(bytes, "a batch");
+  const version = reader.u8();
+  if (version !== VERSION) throw reader.damaged(`format ${version}, needed ${VERSION},`);
+  const timeMs = reader.varint(Number.MAX_SAFE_INTEGER);
+  const seed = reader.raw(SEED_SIZE);
+  const bundles: SignedBundle[] = [];
+  for (let left = reader.count(BUNDLE_COUNT_MAX, SIGNATURE_SIZE); left > 0; left--) {
+    const signature = reader.raw(SIGNATURE_SIZE);
+    bundles.push({ payload: reader.bytes(BUNDLE_LIMITS.sizeBytesMax), signature });
+  }
+  const skipped: (readonly [number, number])[] = [];
+  for (let left = reader.count(SKIPPED_COUNT_MAX, 2); left > 0; left--) {
+    const bundle = reader.varint(BUNDLE_COUNT_MAX);
+    skipped.push([bundle, reader.varint(BUNDLE_LIMITS.requestCountMax)]);
+  }
+  const digest = reader.raw(DIGEST_SIZE);
+  reader.end();
+  return { context: { timeMs, seed }, bundles, skipped, digest };
+}
