@@ -50,6 +50,8 @@ export interface LinkStatus {
   /** Smoothed round trip of link heartbeats; null until measured. */
   readonly roundTripMs: number | null;
   readonly lastError: string | null;
+  /** Code of `lastError`: STATE_COPIED when the peer already has another process with our node id. */
+  readonly lastErrorCode?: string | null;
   readonly sentBytes: number;
   readonly receivedBytes: number;
 }
@@ -58,7 +60,10 @@ export interface Transport {
   /** Opens the listener. Throws PORT_TAKEN. Resolves with the port in use. */
   start(handler: TransportHandler): Promise<{ readonly port: number }>;
 
-  /** The peers to keep links with: missing ones are dialled and redialled with backoff, others are closed. */
+  /**
+   * The peers to keep links with: missing ones are dialled and redialled with backoff, those named before and no
+   * longer are closed. A link opened by a peer that was never named stays: the handler admitted it.
+   */
   setPeers(peers: readonly PeerAddress[]): void;
 
   /** Queues a message; false when there is no link or its queue is full (the message is dropped). */
