@@ -138,14 +138,15 @@ export class Connection {
       this.#writer.flush();
     }
     this.#closingSinceMs = this.#nowMs();
-    this.#socket.end();
+    // Before the socket, whose own close event can come at once and knows no reason.
     this.#finish(reason, error);
+    this.#socket.end();
   }
 
   /** Closes without a word. */
   terminate(reason: string, error: MyceliumError | null): void {
-    this.#socket.terminate();
     this.#finish(reason, error);
+    this.#socket.terminate();
   }
 
   /** After `end`: the peer did not close its side. */
