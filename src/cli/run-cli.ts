@@ -98,10 +98,10 @@ function unknownCommand(word: string, command: Command, path: string): MyceliumE
     word,
     command.subcommands.map(({ name }) => name),
   );
-  const hint = near === null ? "" : `; did you mean \`${path} ${near}\`?`;
+  const hint = near === null ? "" : ` (did you mean \`${path} ${near}\`?)`;
   return new MyceliumError(
     "BAD_ARGUMENT",
-    `Cannot run ${path} ${word}: there is no such command${hint} See \`${path} --help\`.`,
+    `Cannot run ${path} ${word}: there is no such command${hint}. See \`${path} --help\`.`,
   );
 }
 

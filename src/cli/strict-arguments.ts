@@ -38,6 +38,7 @@ export function strictArguments(rawArgs: readonly string[], args: ArgsDef, path:
     if (flag.definition.type === "boolean") options.push(switchOption(flag, spelled, inline, path));
     else {
       const value = inline ?? valueAfter(rawArgs[++i], flag, spelled, path);
+      checkChoice(value, flag, spelled, path);
       options.push(`--${flag.name}=${value}`);
     }
   }
@@ -60,7 +61,7 @@ function flagsOf(args: ArgsDef): ReadonlyMap<string, Flag> {
 
 function unknownFlag(spelled: string, flags: ReadonlyMap<string, Flag>, path: string): never {
   const near = nearestName(spelled, [...flags.keys()]);
-  const hint = near === null ? "" : `; did you mean ${near}?`;
+  const hint = near === null ? "" : ` (did you mean ${near}?)`;
   throw refusal(`there is no flag ${spelled}${hint}`, path);
 }
 
@@ -74,6 +75,12 @@ function valueAfter(next: string | undefined, flag: Flag, spelled: string, path:
   if (next !== undefined && (next === "-" || !next.startsWith("-"))) return next;
   const hint = "valueHint" in flag.definition ? flag.definition.valueHint : undefined;
   throw refusal(`${spelled} needs a value (${spelled}=${hint ?? "VALUE"})`, path);
+}
+
+function checkChoice(value: string, { definition }: Flag, spelled: string, path: string): void {
+  const choices = definition.type === "enum" ? (definition.options ?? []) : [value];
+  if (choices.includes(value)) return;
+  throw refusal(`${spelled} is "${value}", needed one of ${choices.join(", ")}`, path);
 }
 
 function checkWords(words: readonly string[], args: ArgsDef, path: string): void {
