@@ -19,6 +19,8 @@ export interface InteractiveSession {
   busy: boolean;
   openedAtMs: number;
   usedAtMs: number;
+  /** Of the statements and arguments executed so far. */
+  sizeBytes: number;
 }
 
 interface Waiting {

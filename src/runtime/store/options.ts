@@ -24,6 +24,8 @@ export interface ShardLimits {
   readonly interactiveIdleMs: number;
   readonly interactiveTotalMs: number;
   readonly interactiveWaitingMax: number;
+  /** Statements and arguments of one interactive transaction. */
+  readonly interactiveBytesMax: number;
   /** Committed entries a replica executes at once. */
   readonly applyCountMax: number;
   /** Pause before another try when the disk is full. */
@@ -49,6 +51,7 @@ export const SHARD_LIMITS: ShardLimits = {
   interactiveIdleMs: 5_000,
   interactiveTotalMs: 30_000,
   interactiveWaitingMax: 256,
+  interactiveBytesMax: 16 << 20,
   applyCountMax: 64,
   diskRetryMs: 1_000,
   checkpointMs: 30_000,

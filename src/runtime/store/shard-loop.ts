@@ -230,6 +230,7 @@ export class ShardLoop implements StateMachine {
       busy: false,
       openedAtMs: 0,
       usedAtMs: 0,
+      sizeBytes: 0,
     };
     const entered = this.#lane.enter(session);
     this.#lane.rearm(true);
@@ -245,6 +246,7 @@ export class ShardLoop implements StateMachine {
     deadlineMs: number,
   ): Promise<ProgramResult> {
     const session = this.#session(id, author, "open");
+    this.#weigh(session, program);
     session.busy = true;
     this.#lane.rearm(false);
     try {
@@ -636,6 +638,19 @@ export class ShardLoop implements StateMachine {
       );
     }
     return session;
+  }
+
+  /** What is executed interactively must fit one log entry in the end. */
+  #weigh(session: InteractiveSession, program: Program): void {
+    const { interactiveBytesMax } = this.#options.limits;
+    session.sizeBytes += encodeProgram(program).length;
+    if (session.sizeBytes <= interactiveBytesMax) return;
+    this.#endInteractive(session);
+    throw new MyceliumError(
+      "TOO_LARGE",
+      `Cannot go on with the transaction: its statements have over ${interactiveBytesMax} bytes; it was rolled ` +
+        "back; split it into smaller ones",
+    );
   }
 
   #expire(session: InteractiveSession, reason: string): void {
