@@ -133,8 +133,18 @@ export class RaftCore {
       this.damagedUpTo === null &&
       !this.needsState &&
       this.installing === null &&
-      isVoter(this.configuration, this.id)
+      this.#isNeededAsVoter
     );
+  }
+
+  /**
+   * Also one that its latest configuration leaves out stands, without a vote of its own, until that configuration is
+   * known to be committed: it may be the only one with the newest log (Raft thesis 4.2.2).
+   */
+  get #isNeededAsVoter(): boolean {
+    const { index, configuration } = this.configurations.latest;
+    if (isVoter(configuration, this.id)) return true;
+    return index > this.commitIndex && isVoter(this.configurations.at(this.commitIndex), this.id);
   }
 
   /** For a message that only a broken or hostile peer sends. */
