@@ -77,7 +77,9 @@ async function startNet(fixture: TransportFixture): Promise<Net> {
     id: (i) => fixture.nodes[i]!.node,
     transport: (i) => fixture.nodes[i]!.transport,
     link: (i, ...peers) =>
-      net.transport(i).setPeers(peers.map((j) => ({ node: net.id(j), addresses: [addresses[j]!] }))),
+      net
+        .transport(i)
+        .setPeers(peers.map((j) => ({ node: net.id(j), addresses: [addresses[j]!] }))),
     isUp: (i, j) =>
       net
         .transport(i)
@@ -115,13 +117,17 @@ export function transportConformance(
       }
     });
 
-  check("two that name each other have one link, and both handlers hear of it once", 2, async (net) => {
-    await linked(net, 0, 1);
-    expect(net.handlers[0]!.up).toEqual([net.id(1)]);
-    expect(net.handlers[1]!.up).toEqual([net.id(0)]);
-    expect(net.handlers[0]!.down).toEqual([]);
-    expect(net.transport(0).links()).toHaveLength(1);
-  });
+  check(
+    "two that name each other have one link, and both handlers hear of it once",
+    2,
+    async (net) => {
+      await linked(net, 0, 1);
+      expect(net.handlers[0]!.up).toEqual([net.id(1)]);
+      expect(net.handlers[1]!.up).toEqual([net.id(0)]);
+      expect(net.handlers[0]!.down).toEqual([]);
+      expect(net.transport(0).links()).toHaveLength(1);
+    },
+  );
 
   check("a message arrives with its sender and channel, in the order sent", 2, async (net) => {
     await linked(net, 0, 1);
@@ -168,11 +174,15 @@ export function transportConformance(
     expect(await net.fixture.settle(codeOfRejection(asked))).toBe("TIMEOUT");
   });
 
-  check("without a link, send() is false and request() rejects with UNREACHABLE", 2, async (net) => {
-    expect(net.transport(0).send(net.id(1), "raft", utf8("x"), 0)).toBe(false);
-    const asked = net.transport(0).request(net.id(1), "a", utf8("x"), 1_000);
-    expect(await net.fixture.settle(codeOfRejection(asked))).toBe("UNREACHABLE");
-  });
+  check(
+    "without a link, send() is false and request() rejects with UNREACHABLE",
+    2,
+    async (net) => {
+      expect(net.transport(0).send(net.id(1), "raft", utf8("x"), 0)).toBe(false);
+      const asked = net.transport(0).request(net.id(1), "a", utf8("x"), 1_000);
+      expect(await net.fixture.settle(codeOfRejection(asked))).toBe("UNREACHABLE");
+    },
+  );
 
   check("a link that closes ends its requests with UNREACHABLE", 2, async (net) => {
     await linked(net, 0, 1);
@@ -191,24 +201,34 @@ export function transportConformance(
     expect(net.handlers[0]!.down).toEqual([net.id(2)]);
   });
 
-  check("cut() closes a link and refuses the peer until setPeers() names it again", 2, async (net) => {
-    await linked(net, 0, 1);
-    net.transport(0).cut(net.id(1), "test");
-    expect(net.isUp(0, 1)).toBe(false);
-    await net.fixture.until(() => net.handlers[1]!.down.length === 1);
-    await net.fixture.until(() =>
-      net.transport(1).links().some(({ state, lastError }) => state !== "up" && lastError !== null),
-    );
-    expect(net.handlers[0]!.up).toHaveLength(1);
-    net.link(0, 1);
-    await net.fixture.until(() => net.isUp(0, 1) && net.isUp(1, 0));
-  });
+  check(
+    "cut() closes a link and refuses the peer until setPeers() names it again",
+    2,
+    async (net) => {
+      await linked(net, 0, 1);
+      net.transport(0).cut(net.id(1), "test");
+      expect(net.isUp(0, 1)).toBe(false);
+      await net.fixture.until(() => net.handlers[1]!.down.length === 1);
+      await net.fixture.until(() =>
+        net
+          .transport(1)
+          .links()
+          .some(({ state, lastError }) => state !== "up" && lastError !== null),
+      );
+      expect(net.handlers[0]!.up).toHaveLength(1);
+      net.link(0, 1);
+      await net.fixture.until(() => net.isUp(0, 1) && net.isUp(1, 0));
+    },
+  );
 
   check("a peer the handler does not admit gets no link", 2, async (net) => {
     net.handlers[1]!.admission = () => ({ ok: false, code: "NOT_A_MEMBER", message: "no grant" });
     net.link(0, 1);
     await net.fixture.until(() =>
-      net.transport(0).links().some(({ lastError }) => lastError?.includes("no grant") === true),
+      net
+        .transport(0)
+        .links()
+        .some(({ lastError }) => lastError?.includes("no grant") === true),
     );
     expect(net.handlers[0]!.up).toEqual([]);
     expect(net.handlers[1]!.up).toEqual([]);

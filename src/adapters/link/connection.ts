@@ -24,7 +24,7 @@ export interface ConnectionListener {
 
 /** Size of the secret exported from the TLS session to bind proofs to it. */
 const BINDING_SIZE_BYTES = 32;
-const BINDING_LABEL = "EXPORTER-mycelium-link";
+export const BINDING_LABEL = "EXPORTER-mycelium-link";
 
 export class Connection {
   readonly inbound: boolean;

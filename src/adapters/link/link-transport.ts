@@ -241,6 +241,7 @@ export class LinkTransport implements Transport {
     const receivedFrames = link.connection.receivedFrames;
     link.ping();
     this.#options.clock.after(this.#limits.pingTimeoutMs, () => {
+      if (handshake.connection.ended) return;
       const peer = this.#peer(hello.node);
       const alive =
         peer.link !== null &&
@@ -249,9 +250,9 @@ export class LinkTransport implements Transport {
         handshake.refuse(this.#copied(hello));
         return;
       }
+      this.#cancelDial(peer);
       peer.link?.close("another process took its place", null);
       handshake.welcome();
-      this.#forgetIdle(peer);
     });
   }
 

@@ -77,8 +77,8 @@ export class Link implements ConnectionListener {
   }
 
   request(method: string, payload: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-    this.#checkSize(method, payload);
     return new Promise((resolve, reject) => {
+      this.#checkSize(method, payload);
       const startedMs = this.#context.nowMs();
       const id = this.#requests.add({ startedMs, resolve, reject }, startedMs + timeoutMs);
       const frame = { kind: FRAME_KIND.request, id: id ?? 0, name: method, body: payload };
