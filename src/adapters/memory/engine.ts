@@ -107,10 +107,6 @@ export class Session {
     return this.#open !== null;
   }
 
-  begin(): void {
-    this.#open = new Overlay(this.root);
-  }
-
   /** A program of its own: a transaction that it leaves open is rolled back. */
   runWhole(program: Program): ProgramResult {
     const result = this.run(program);
@@ -163,7 +159,7 @@ export class Session {
     if (verb === "begin") {
       if (this.#open !== null)
         return failure("SQLITE_ERROR", 1, "transaction within a transaction");
-      this.begin();
+      this.#open = new Overlay(this.root);
       return rowsOf([]);
     }
     if (this.#open === null) return failure("SQLITE_ERROR", 1, "no transaction is active");

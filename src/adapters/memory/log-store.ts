@@ -52,6 +52,18 @@ export class MemoryLogDisk {
     this.#keep(this.unsynced.length - (random.below(2) === 0 ? 0 : 1));
   }
 
+  isDamaged(group: GroupId): boolean {
+    return (this.synced.get(group)?.damagedUpTo ?? null) !== null;
+  }
+
+  /** Whether an entry is synced here, by itself or within the cut. */
+  holds(group: GroupId, index: LogIndex, term: Term): boolean {
+    const state = this.synced.get(group);
+    if (state === undefined) return false;
+    if (index <= state.snapshot.index) return true;
+    return state.entries[index - state.snapshot.index - 1]?.term === term;
+  }
+
   #keep(count: number): void {
     for (const change of this.unsynced.slice(0, Math.max(0, count))) change(this.synced);
     this.unsynced.length = 0;
@@ -154,6 +166,14 @@ export class MemoryLogStore implements LogStore {
     return this.#write([(groups) => groups.delete(group)]);
   }
 
+  /** The configuration entries held, latest first, then the cut's own: for the simulator's checks. */
+  configurations(group: GroupId): readonly Uint8Array[] {
+    const state = this.#live.get(group);
+    if (state === undefined) return [];
+    const entries = state.entries.filter((entry) => entry.kind === "configuration");
+    return [...entries.map((entry) => entry.payload).reverse(), state.snapshot.configuration];
+  }
+
   sizeBytes(): number {
     let sizeBytes = 0;
     for (const state of this.#live.values()) {
@@ -200,7 +220,7 @@ export class MemoryLogStore implements LogStore {
 
 function emptyGroup(snapshot: SnapshotMeta): GroupLogState {
   return {
-    hardState: { term: snapshot.term, votedFor: null },
+    hardState: { term: asTerm(0), votedFor: null },
     snapshot,
     entries: [],
     damagedUpTo: null,
@@ -246,8 +266,7 @@ function compactGroup(groups: Groups, group: GroupId, snapshot: SnapshotMeta): v
 
 function resetGroup(groups: Groups, group: GroupId, snapshot: SnapshotMeta): void {
   const before = groups.get(group);
-  const term = asTerm(Math.max(before?.hardState.term ?? 0, snapshot.term));
-  const hardState = before?.hardState.term === term ? before.hardState : { term, votedFor: null };
+  const hardState = before?.hardState ?? { term: asTerm(0), votedFor: null };
   const damagedUpTo = before?.damagedUpTo ?? null;
   const isHealed = damagedUpTo === null || snapshot.index >= damagedUpTo;
   groups.set(group, {

@@ -1,6 +1,6 @@
 /**
  * ShardDatabase in memory, over the small language of `engine.ts`. It keeps the port's whole contract and asserts the
- * caller's half of it: the write side never overlaps, and entries are committed in order.
+ * caller's half of it: one batch is open at a time, and entries are committed in order.
  */
 
 import { createHash } from "node:crypto";
@@ -67,7 +67,7 @@ export class MemoryShardDatabase implements ShardDatabase {
   readonly #images = new Map<string, Uint8Array>();
   #state = new ShardState();
   #batch: OpenBatch | null = null;
-  #writing: string | null = null;
+  #lastWrite: Promise<unknown> = Promise.resolve();
   #idCount = 0;
 
   constructor(disk: MemoryShardDisk, host: MemoryHost, timing: ShardTiming) {
@@ -90,7 +90,7 @@ export class MemoryShardDatabase implements ShardDatabase {
     requests: readonly Request[],
     options: { readonly alone: boolean; readonly deadlineMs: number },
   ): Promise<BatchOutcome> {
-    return this.#write("runBatch", () => {
+    return this.#write(() => {
       assert(!options.alone || requests.length === 1, "one request is alone");
       const batch = this.#openBatch(context);
       const outcomes = requests.map((request) => this.#runRequest(batch, request, options.alone));
@@ -99,20 +99,19 @@ export class MemoryShardDatabase implements ShardDatabase {
   }
 
   beginInteractive(context: BatchContext, _role: SqlRole): Promise<void> {
-    return this.#write("beginInteractive", () => {
+    return this.#write(() => {
       const batch = this.#openBatch(context);
       const environment = environmentOf(context, 0);
       batch.interactive = new Session(batch.overlay, environment);
-      batch.interactive.begin();
     });
   }
 
   stepInteractive(program: Program, _deadlineMs: number): Promise<ProgramResult> {
-    return this.#write("stepInteractive", () => this.#interactive().run(program));
+    return this.#write(() => this.#interactive().run(program));
   }
 
   sealInteractive(request: Request): Promise<BatchOutcome> {
-    return this.#write("sealInteractive", () => {
+    return this.#write(() => {
       const batch = present(this.#batch, "the open batch");
       const session = this.#interactive();
       assert(!session.isOpen, "the client's transaction is still open");
@@ -123,7 +122,7 @@ export class MemoryShardDatabase implements ShardDatabase {
   }
 
   commit(index: LogIndex): Promise<void> {
-    return this.#write("commit", () => {
+    return this.#write(() => {
       const batch = present(this.#batch, "the open batch");
       this.#batch = null;
       this.#commit(batch, index);
@@ -131,13 +130,13 @@ export class MemoryShardDatabase implements ShardDatabase {
   }
 
   rollback(): Promise<void> {
-    return this.#write("rollback", () => {
+    return this.#write(() => {
       this.#batch = null;
     });
   }
 
   apply(batches: readonly CommittedBatch[]): Promise<readonly Uint8Array[]> {
-    return this.#write("apply", () => {
+    return this.#write(() => {
       return batches.map(({ index, context, requests }) => {
         const batch = this.#openBatch(context);
         for (const request of requests) this.#runRequest(batch, request, true);
@@ -149,7 +148,7 @@ export class MemoryShardDatabase implements ShardDatabase {
   }
 
   advance(index: LogIndex): Promise<void> {
-    return this.#write("advance", () => {
+    return this.#write(() => {
       assert(this.#batch === null, "a batch is open");
       this.#record({ changes: new Map(), results: new Map() }, index, this.#state.pinnedTimeMs);
     });
@@ -231,7 +230,7 @@ export class MemoryShardDatabase implements ShardDatabase {
     readChunk: (offset: number, sizeBytes: number) => Promise<Uint8Array>,
   ): Promise<ShardPosition> {
     const image = await fetchImage(info, readChunk);
-    return this.#write("installSnapshot", () => {
+    return this.#write(() => {
       assert(this.#batch === null, "a batch is open");
       this.#disk.replace(decodeState(image, info.meta));
       this.#state = this.#disk.load();
@@ -240,7 +239,7 @@ export class MemoryShardDatabase implements ShardDatabase {
   }
 
   reset(): Promise<ShardPosition> {
-    return this.#write("reset", () => {
+    return this.#write(() => {
       this.#batch = null;
       this.#disk.replace(new ShardState());
       this.#state = this.#disk.load();
@@ -265,12 +264,17 @@ export class MemoryShardDatabase implements ShardDatabase {
     };
   }
 
-  async #write<T>(name: string, work: () => T): Promise<T> {
-    assert(this.#writing === null, `${name} overlaps ${this.#writing} on the write side`);
-    this.#writing = name;
-    await this.#host.delay(this.#timing.writeMs());
-    this.#writing = null;
-    return work();
+  /** Calls on the write side run one after the other, as a writer's queue has them. */
+  #write<T>(work: () => T): Promise<T> {
+    const write = this.#lastWrite.then(async () => {
+      await this.#host.delay(this.#timing.writeMs());
+      return work();
+    });
+    this.#lastWrite = write.then(
+      () => undefined,
+      () => undefined,
+    );
+    return write;
   }
 
   #openBatch(context: BatchContext): OpenBatch {

@@ -76,7 +76,8 @@ export class MemoryTransport implements Transport {
   }
 
   setPeers(peers: readonly PeerAddress[]): void {
-    this.#peers = new Set(peers.map((peer) => peer.node));
+    const others = peers.filter((peer) => peer.node !== this.#hello.node);
+    this.#peers = new Set(others.map((peer) => peer.node));
     for (const node of this.#peers) {
       this.#cut.delete(node);
       this.#dial(node, REDIAL_MIN_MS * this.#random.float());
@@ -121,6 +122,10 @@ export class MemoryTransport implements Transport {
 
   cut(node: NodeId, reason: string): void {
     this.#cut.add(node);
+    if (this.#links.delete(node)) {
+      this.#lastError.set(node, reason);
+      this.#handler?.linkDown(node, reason);
+    }
     this.#network.dropLink(this.#hello.node, node, false, reason);
   }
 

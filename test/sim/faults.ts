@@ -1,0 +1,217 @@
+/** What goes wrong. Each fault is started by a draw and ends by itself some time later; `healAll` ends all. */
+
+import type { Random } from "../../src/base/index.ts";
+import type { Machine } from "./machine.ts";
+import type { Fault } from "./plan.ts";
+import { MAIN, type World } from "./world.ts";
+
+/** Wall clocks stay within what the network tolerates: 5 minutes from the members' median. */
+const WALL_JUMP_MAX_MS = 100_000;
+
+export class Faults {
+  readonly #world: World;
+  readonly #random: Random;
+  #isStormy = true;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#random = world.scheduler.random.fork();
+  }
+
+  /** Draws faults until the storm is over. */
+  async storm(): Promise<void> {
+    const { plan, scheduler } = this.#world;
+    const endMs = scheduler.nowMs + plan.stormMs;
+    while (scheduler.nowMs < endMs) {
+      await this.#world.sleep(plan.faultGapMs * (0.2 + 1.6 * this.#random.float()));
+      const fault = plan.faults[this.#random.below(Math.max(1, plan.faults.length))];
+      if (fault !== undefined) this.#starters[fault](this.#pick());
+    }
+    this.#healAll();
+  }
+
+  #healAll(): void {
+    const { network, machines, trace } = this.#world;
+    this.#isStormy = false;
+    trace.add("~", "all heals");
+    network.hostility = null;
+    for (const a of machines) {
+      for (const b of machines) network.unblock(a.node, b.node);
+      network.slow(a.node, 0);
+      a.diskSlowness = 1;
+      a.logDisk.isFull = false;
+      for (const disk of a.shardDisks.values()) disk.isFull = false;
+      a.host.resume();
+      this.#world.start(a);
+    }
+  }
+
+  readonly #starters: Readonly<Record<Fault, (machine: Machine) => void>> = {
+    kill: (machine) => this.#crash(machine, false),
+    "power-cut": (machine) => this.#crash(machine, true),
+    "power-cut-all": () => this.#cutAllPower(),
+    partition: () => this.#partition(),
+    "one-way": (machine) => this.#block([[machine, this.#pick()]], "one way"),
+    "isolate-leader": (machine) => this.#isolate(this.#world.leaderOf(MAIN) ?? machine),
+    "drop-link": (machine) => this.#dropLink(machine, this.#pick()),
+    pause: (machine) => this.#pause(machine),
+    "slow-disk": (machine) => this.#slowDisk(machine),
+    "slow-node": (machine) => this.#slowNode(machine),
+    "clock-jump": (machine) => this.#jumpClock(machine),
+    transfer: () => this.#world.leaderOf(MAIN)?.process?.handOver(MAIN),
+    damage: (machine) => this.#damage(machine),
+    corrupt: (machine) => this.#corrupt(machine),
+    "disk-full": (machine) => this.#fillDisk(machine),
+    "change-weight": () => this.#changeMembers(true),
+    "change-members": () => this.#changeMembers(false),
+  };
+
+  #pick(): Machine {
+    const { machines } = this.#world;
+    return machines[this.#random.below(machines.length)] as Machine;
+  }
+
+  /** Ends something later, unless the end of the storm has ended it already. */
+  #later(end: () => void): void {
+    const delayMs = this.#random.float() ** 2 * this.#world.plan.faultLengthMs;
+    this.#world.scheduler.schedule(delayMs, () => {
+      if (this.#isStormy) end();
+    });
+  }
+
+  #crash(machine: Machine, isPowerCut: boolean): void {
+    this.#world.crash(machine, isPowerCut);
+    this.#later(() => this.#world.start(machine));
+  }
+
+  #cutAllPower(): void {
+    if (this.#random.below(4) > 0) return;
+    for (const machine of this.#world.machines) this.#crash(machine, true);
+  }
+
+  #partition(): void {
+    const { machines } = this.#world;
+    const side = new Set(machines.filter(() => this.#random.below(2) === 0));
+    const pairs = machines.flatMap((a) =>
+      machines.filter((b) => side.has(a) !== side.has(b)).map((b): [Machine, Machine] => [a, b]),
+    );
+    this.#block(pairs, `partition around ${[...side].map(({ name }) => name).join(" ") || "none"}`);
+  }
+
+  #isolate(machine: Machine): void {
+    const others = this.#world.machines.filter((other) => other !== machine);
+    const ways = this.#random.below(3);
+    const pairs = others.flatMap((other) => {
+      const both: [Machine, Machine][] = [
+        [machine, other],
+        [other, machine],
+      ];
+      return ways === 0 ? both : both.slice(ways - 1, ways);
+    });
+    this.#block(pairs, `isolation of ${machine.name}, ${["", "its words", "its ears"][ways]}`);
+  }
+
+  #block(pairs: readonly [Machine, Machine][], what: string): void {
+    this.#world.trace.add("~", what);
+    for (const [a, b] of pairs) if (a !== b) this.#world.network.block(a.node, b.node);
+    this.#later(() => {
+      this.#world.trace.add("~", `${what} ends`);
+      for (const [a, b] of pairs) this.#world.network.unblock(a.node, b.node);
+    });
+  }
+
+  #dropLink(a: Machine, b: Machine): void {
+    if (a === b) return;
+    const deliversLate = this.#random.below(2) === 0;
+    this.#world.trace.add("~", `link ${a.name} ${b.name} drops`);
+    this.#world.network.dropLink(a.node, b.node, deliversLate);
+  }
+
+  #pause(machine: Machine): void {
+    if (machine.process === null) return;
+    this.#world.trace.add(machine.name, "pauses");
+    machine.host.pause();
+    this.#later(() => {
+      this.#world.trace.add(machine.name, "goes on");
+      machine.host.resume();
+    });
+  }
+
+  #slowDisk(machine: Machine): void {
+    machine.diskSlowness = 5 + this.#random.below(40);
+    this.#world.trace.add(machine.name, `disk ${machine.diskSlowness} times slower`);
+    this.#later(() => {
+      machine.diskSlowness = 1;
+    });
+  }
+
+  #slowNode(machine: Machine): void {
+    const extraMs = 20 + this.#random.below(400);
+    this.#world.trace.add(machine.name, `network ${extraMs} ms slower`);
+    this.#world.network.slow(machine.node, extraMs);
+    this.#later(() => this.#world.network.slow(machine.node, 0));
+  }
+
+  #jumpClock(machine: Machine): void {
+    const toMs = (this.#random.float() * 2 - 1) * WALL_JUMP_MAX_MS;
+    this.#world.trace.add(machine.name, `wall clock jumps to ${Math.round(toMs)} ms off`);
+    machine.host.jumpWall(toMs - machine.wallJumpMs);
+    machine.wallJumpMs = toMs;
+  }
+
+  /** A bit flips in the synced log of one replica; never in two before the first is whole again. */
+  #damage(machine: Machine): void {
+    const { machines, plan } = this.#world;
+    const isBusy = machines.some(({ logDisk }) => logDisk.isDamaged(MAIN));
+    if (isBusy || plan.weights.length < 3 || !this.#isSafeToHarm(machine)) return;
+    this.#world.crash(machine, false);
+    if (machine.logDisk.damage(MAIN, this.#random)) {
+      this.#world.trace.add(machine.name, "log is damaged");
+    }
+    this.#later(() => this.#world.start(machine));
+  }
+
+  /** A page of one replica's database is damaged; others hold what it held. */
+  #corrupt(machine: Machine): void {
+    const { machines } = this.#world;
+    const isBusy = machines.some((each) => each.shardDisk(MAIN).isCorrupt);
+    if (isBusy || machines.length < 2 || !this.#isSafeToHarm(machine)) return;
+    this.#world.crash(machine, false);
+    machine.shardDisk(MAIN).isCorrupt = true;
+    this.#world.trace.add(machine.name, "database is damaged");
+    this.#later(() => this.#world.start(machine));
+  }
+
+  /** Others run and follow, so that what is lost here is held by a quorum elsewhere. */
+  #isSafeToHarm(machine: Machine): boolean {
+    return this.#world.machines.every(
+      (other) => other === machine || other.process?.isHealthy(MAIN) === true,
+    );
+  }
+
+  #fillDisk(machine: Machine): void {
+    const isLog = this.#random.below(2) === 0;
+    const disk = isLog ? machine.logDisk : machine.shardDisk(MAIN);
+    disk.isFull = true;
+    this.#world.trace.add(machine.name, `${isLog ? "log" : "database"} disk is full`);
+    this.#later(() => {
+      disk.isFull = false;
+      this.#world.trace.add(machine.name, "disk has room again");
+    });
+  }
+
+  #changeMembers(onlyWeights: boolean): void {
+    const leader = this.#world.leaderOf(MAIN);
+    const initialCount = this.#world.plan.weights.length;
+    const voterMin = Math.min(3, initialCount);
+    const voters = new Map<Machine, number>();
+    this.#world.machines.forEach((machine, i) => {
+      const isVoter = onlyWeights ? i < initialCount : this.#random.below(4) > 0;
+      if (isVoter && voters.size < 7) voters.set(machine, 1 + this.#random.below(4));
+    });
+    for (const machine of this.#world.machines) {
+      if (voters.size < voterMin) voters.set(machine, 2);
+    }
+    leader?.process?.changeMembers(MAIN, voters);
+  }
+}

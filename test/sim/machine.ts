@@ -1,0 +1,77 @@
+/** One simulated machine: what outlives the processes on it, and the process that runs now. */
+
+import { createHash } from "node:crypto";
+import {
+  MemoryHost,
+  MemoryLogDisk,
+  MemoryShardDisk,
+  type Scheduler,
+} from "../../src/adapters/memory/index.ts";
+import {
+  asNodeId,
+  type GroupId,
+  type NodeId,
+  present,
+  type Random,
+  toBase58,
+} from "../../src/base/index.ts";
+import type { Plan } from "./plan.ts";
+import type { SimProcess } from "./process.ts";
+
+export interface MachineOptions {
+  readonly index: number;
+  readonly plan: Plan;
+  readonly scheduler: Scheduler;
+  readonly groups: readonly GroupId[];
+}
+
+export class Machine {
+  readonly name: string;
+  readonly node: NodeId;
+  readonly host: MemoryHost;
+  readonly logDisk = new MemoryLogDisk();
+  readonly shardDisks: ReadonlyMap<GroupId, MemoryShardDisk>;
+  readonly random: Random;
+  readonly #plan: Plan;
+  process: SimProcess | null = null;
+  /** How many times slower than planned the disk is just now. */
+  diskSlowness = 1;
+  wallJumpMs = 0;
+
+  constructor(options: MachineOptions) {
+    const { index, plan, scheduler, groups } = options;
+    this.name = `n${index}`;
+    this.node = simulatedNodeId(index);
+    this.random = scheduler.random.fork();
+    this.#plan = plan;
+    this.host = new MemoryHost(this.name, scheduler, {
+      wallOffsetMs: this.random.below(4_000) - 2_000,
+      rate: 1 + (this.random.float() - 0.5) / 1_000,
+    });
+    this.shardDisks = new Map(groups.map((group) => [group, new MemoryShardDisk()]));
+  }
+
+  get processName(): string {
+    return `${this.name}.${this.host.life}`;
+  }
+
+  shardDisk(group: GroupId): MemoryShardDisk {
+    return present(this.shardDisks.get(group), `the disk of ${group}`);
+  }
+
+  syncMs(): number {
+    const [min, max] = this.#plan.syncMs;
+    return (min + this.random.float() ** 4 * (max - min)) * this.diskSlowness;
+  }
+
+  databaseMs(): number {
+    return this.random.float() ** 2 * this.#plan.databaseMs;
+  }
+}
+
+/** An id of the right form; nobody holds its key. */
+export function simulatedNodeId(index: number): NodeId {
+  const key = createHash("sha256").update(`simulated node ${index}`).digest();
+  const prefix = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
+  return asNodeId(toBase58(new Uint8Array([...prefix, ...key])));
+}

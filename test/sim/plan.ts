@@ -1,0 +1,80 @@
+/** What one seed tries: the size of the network, its weather and its faults. Each seed has its own mixture. */
+
+import type { Random } from "../../src/base/index.ts";
+
+export const FAULTS = [
+  "kill",
+  "power-cut",
+  "power-cut-all",
+  "partition",
+  "one-way",
+  "isolate-leader",
+  "drop-link",
+  "pause",
+  "slow-disk",
+  "slow-node",
+  "clock-jump",
+  "transfer",
+  "damage",
+  "corrupt",
+  "disk-full",
+  "change-weight",
+  "change-members",
+] as const;
+
+export type Fault = (typeof FAULTS)[number];
+
+export interface Plan {
+  readonly seed: number;
+  /** Vote weight of each voter at the start. */
+  readonly weights: readonly number[];
+  /** Nodes that start as learners. */
+  readonly learnerCount: number;
+  readonly faults: readonly Fault[];
+  /** Mean time between faults, and how long the longest lasts. */
+  readonly faultGapMs: number;
+  readonly faultLengthMs: number;
+  /** The faulty part of the run; then everything heals. */
+  readonly stormMs: number;
+  readonly clientCount: number;
+  readonly clientGapMs: number;
+  readonly delayMs: readonly [min: number, max: number];
+  /** Loss, duplication and reordering of Raft's messages, beyond what a link does. */
+  readonly hostile: { readonly lossRate: number; readonly delayMaxMs: number } | null;
+  readonly syncMs: readonly [min: number, max: number];
+  readonly databaseMs: number;
+  readonly checkpointMs: number;
+  /** Entries kept behind the cut when the log is compacted. */
+  readonly trailingCount: number;
+  readonly tableCount: number;
+}
+
+const VOTER_COUNTS = [1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5, 7];
+
+export function planOf(seed: number, random: Random): Plan {
+  const pick = <T>(values: readonly T[]): T => values[random.below(values.length)] as T;
+  const voterCount = pick(VOTER_COUNTS);
+  const isEven = random.below(2) === 0;
+  const slowestMs = pick([0.5, 2, 10, 40]);
+  return {
+    seed,
+    weights: Array.from({ length: voterCount }, () => (isEven ? 4 : pick([1, 2, 4, 4]))),
+    learnerCount: pick([0, 0, 1, 1, 2]),
+    faults: FAULTS.filter(() => random.below(3) > 0),
+    faultGapMs: pick([400, 900, 2_000]),
+    faultLengthMs: pick([800, 2_500, 6_000]),
+    stormMs: 12_000 + random.below(18_000),
+    clientCount: 2 + random.below(5),
+    clientGapMs: pick([40, 120, 250]),
+    delayMs: [0.1, slowestMs],
+    hostile:
+      random.below(3) === 0
+        ? { lossRate: pick([0.01, 0.1, 0.25]), delayMaxMs: pick([5, 80, 400]) }
+        : null,
+    syncMs: [0.1, pick([0.3, 4, 30])],
+    databaseMs: pick([0.1, 1, 8]),
+    checkpointMs: pick([300, 1_500, 5_000]),
+    trailingCount: pick([0, 5, 50, 1_000]),
+    tableCount: 1 + random.below(4),
+  };
+}

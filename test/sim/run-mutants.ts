@@ -1,0 +1,111 @@
+/** Plants each bug in a copy of the source and runs seeds until one fails: proof that the net has no such hole. */
+
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MUTANTS, type Mutant } from "./mutants.ts";
+import { runSeeds } from "./run-seeds.ts";
+
+/** Seeds tried on each mutant, and the real time they may take. */
+const SEED_COUNT_MAX = 400;
+const TIME_LIMIT_MS = 300_000;
+const ROOT = join(import.meta.dir, "../..");
+
+export interface MutantResult {
+  readonly name: string;
+  /** Null when it survived. */
+  readonly caughtBy: string | null;
+  readonly seed: number | null;
+  readonly seedCount: number;
+  readonly seconds: number;
+  /** Why the mutant proves nothing: its patch does not apply, or it does not start. */
+  readonly broken: string | null;
+}
+
+/** True when every mutant was caught. Prints a table. */
+export async function runMutants(options: {
+  readonly only: string | null;
+  readonly processCount: number;
+}): Promise<boolean> {
+  const chosen = MUTANTS.filter(({ name }) => options.only === null || name === options.only);
+  const results: MutantResult[] = [];
+  const waiting = [...chosen];
+  await Promise.all(
+    Array.from({ length: Math.max(1, options.processCount) }, async () => {
+      for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+        const result = await runMutant(mutant);
+        results.push(result);
+        console.log(rowOf(result));
+      }
+    }),
+  );
+  const caught = results.filter(({ caughtBy }) => caughtBy !== null);
+  console.log(`${caught.length} of ${chosen.length} planted bugs caught`);
+  return chosen.length > 0 && caught.length === chosen.length;
+}
+
+function rowOf(result: MutantResult): string {
+  const { name, caughtBy, seed, seedCount, seconds, broken } = result;
+  const told =
+    broken !== null
+      ? `BROKEN: ${broken.split("\n")[0]}`
+      : caughtBy === null
+        ? "SURVIVED"
+        : `caught by seed ${seed}: ${caughtBy.split("\n")[0]?.slice(0, 110)}`;
+  return `${name.padEnd(34)} ${String(seedCount).padStart(4)} seeds ${seconds.toFixed(1).padStart(6)} s  ${told}`;
+}
+
+async function runMutant(mutant: Mutant): Promise<MutantResult> {
+  const startedMs = performance.now();
+  const root = await mkdtemp(join(tmpdir(), "mycelium-mutant-"));
+  let seedCount = 0;
+  let caughtBy: string | null = null;
+  let seed: number | null = null;
+  let broken: string | null = null;
+  try {
+    broken = await plant(mutant, root);
+    if (broken === null) {
+      const outcome = await runSeeds(
+        {
+          from: 1,
+          count: SEED_COUNT_MAX,
+          processCount: 1,
+          stopsAtFailure: true,
+          root,
+          timeLimitMs: TIME_LIMIT_MS,
+        },
+        (report) => {
+          seedCount++;
+          if (report.violation === null) return;
+          caughtBy = report.violation;
+          seed = report.seed;
+        },
+      );
+      broken = outcome.brokenBy;
+    }
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+  const seconds = (performance.now() - startedMs) / 1_000;
+  return { name: mutant.name, caughtBy, seed, seedCount, seconds, broken };
+}
+
+/** Null when planted, else why not. */
+async function plant(mutant: Mutant, root: string): Promise<string | null> {
+  await cp(join(ROOT, "src"), join(root, "src"), { recursive: true });
+  await cp(join(ROOT, "test/sim"), join(root, "test/sim"), { recursive: true });
+  await cp(join(ROOT, "package.json"), join(root, "package.json"));
+  await cp(join(ROOT, "tsconfig.json"), join(root, "tsconfig.json"));
+  await symlink(join(ROOT, "node_modules"), join(root, "node_modules"));
+  for (const { file, find, replace } of mutant.patches) {
+    const path = join(root, file);
+    const source = await readFile(path, "utf8");
+    const count = source.split(find).length - 1;
+    if (count !== 1) return `the text to replace is ${count} times in ${file}`;
+    await writeFile(
+      path,
+      source.replace(find, () => replace),
+    );
+  }
+  return null;
+}

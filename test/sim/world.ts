@@ -1,0 +1,149 @@
+/** The simulated network as a whole: machines, links, what is watched, and what clients may reach. */
+
+import { MemoryNetwork, Scheduler } from "../../src/adapters/memory/index.ts";
+import {
+  asGroupId,
+  type GroupId,
+  type LogIndex,
+  MyceliumError,
+  messageOf,
+  type NodeId,
+  present,
+  type Random,
+  type Term,
+} from "../../src/base/index.ts";
+import { History } from "./history.ts";
+import { type Evidence, Invariants } from "./invariants.ts";
+import { Machine } from "./machine.ts";
+import { type Plan, planOf } from "./plan.ts";
+import { SimProcess } from "./process.ts";
+import { Trace } from "./trace.ts";
+import type { Gateway } from "./workload.ts";
+
+export const MAIN = asGroupId("main");
+/** Between a process's end and its supervisor starting it again. */
+const RESTART_MS = 300;
+
+export class World {
+  readonly plan: Plan;
+  readonly scheduler: Scheduler;
+  readonly network: MemoryNetwork;
+  readonly machines: readonly Machine[];
+  readonly history = new History();
+  readonly invariants: Invariants;
+  readonly trace: Trace;
+  readonly random: Random;
+  readonly groups: readonly GroupId[] = [MAIN];
+  #violation: string | null = null;
+
+  constructor(seed: number, print: ((line: string) => void) | null) {
+    this.scheduler = new Scheduler(seed);
+    this.random = this.scheduler.random.fork();
+    this.plan = planOf(seed, this.scheduler.random.fork());
+    this.trace = new Trace(() => this.scheduler.nowMs, print);
+    this.network = new MemoryNetwork(this.scheduler);
+    [this.network.delayMinMs, this.network.delayMaxMs] = this.plan.delayMs;
+    if (this.plan.hostile !== null) {
+      const { lossRate, delayMaxMs } = this.plan.hostile;
+      this.network.hostility = { channel: "raft", lossRate, duplicateRate: lossRate, delayMaxMs };
+    }
+    const count = this.plan.weights.length + this.plan.learnerCount;
+    this.machines = Array.from({ length: count }, (_, index) => {
+      const { plan, scheduler, groups } = this;
+      return new Machine({ index, plan, scheduler, groups });
+    });
+    this.invariants = new Invariants(this.#evidence(), (what) => this.violated(what));
+  }
+
+  get violation(): string | null {
+    return this.#violation;
+  }
+
+  /** The first broken promise ends the run. */
+  violated(what: string): void {
+    if (this.#violation !== null) return;
+    this.#violation = what;
+    this.trace.add("!", what);
+  }
+
+  machineOf(node: NodeId): Machine {
+    return present(
+      this.machines.find((machine) => machine.node === node),
+      `the machine of ${node}`,
+    );
+  }
+
+  nameOf(node: NodeId | null): string {
+    return this.machines.find((machine) => machine.node === node)?.name ?? "none";
+  }
+
+  running(): Machine[] {
+    return this.machines.filter((machine) => machine.process !== null);
+  }
+
+  gateways(): readonly Gateway[] {
+    return this.running().flatMap((machine) => {
+      const { process } = machine;
+      const service = process?.service(MAIN) ?? null;
+      if (process === null || service === null) return [];
+      return [{ process: machine.processName, service, death: process.death }];
+    });
+  }
+
+  leaderOf(group: GroupId): Machine | null {
+    const leaders = this.running().filter((machine) => machine.process?.leads(group) === true);
+    return leaders[this.random.below(Math.max(1, leaders.length))] ?? null;
+  }
+
+  /** Starts the process of a machine that has none. */
+  start(machine: Machine): void {
+    if (machine.process !== null) return;
+    machine.host.start();
+    this.trace.add(machine.name, `starts as ${machine.processName}`);
+    const process = new SimProcess(this, machine);
+    machine.process = process;
+    process.start().catch((error) => this.fatal(machine, process, error));
+  }
+
+  /** Ends a process as kill -9 or as a power cut does. */
+  crash(machine: Machine, isPowerCut: boolean): void {
+    const { process } = machine;
+    if (process === null) return;
+    this.trace.add(machine.name, isPowerCut ? "loses power" : "is killed");
+    machine.process = null;
+    machine.host.kill();
+    this.network.detach(machine.node, isPowerCut);
+    if (isPowerCut) {
+      machine.logDisk.cutPower(machine.random);
+      for (const disk of machine.shardDisks.values()) disk.cutPower(machine.random);
+    } else machine.logDisk.killProcess(machine.random);
+    process.died();
+  }
+
+  /** A process found that it cannot go on: an expected reason restarts it, a bug ends the simulation. */
+  fatal(machine: Machine, process: SimProcess, error: unknown): void {
+    if (machine.process !== process) return;
+    if (!(error instanceof MyceliumError)) {
+      const stack = error instanceof Error ? (error.stack ?? "") : "";
+      this.violated(`${machine.processName} met a bug: ${messageOf(error)}\n${stack}`);
+      return;
+    }
+    this.trace.add(machine.name, `ends: ${error.code} ${error.message}`);
+    this.crash(machine, false);
+    this.scheduler.schedule(RESTART_MS, () => this.start(machine));
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.scheduler.schedule(delayMs, resolve));
+  }
+
+  #evidence(): Evidence {
+    return {
+      termIn: (node, group, index): Term | null | "cut" =>
+        this.machineOf(node).process?.termIn(group, index) ?? null,
+      isDurable: (node, group, index: LogIndex, term) =>
+        this.machineOf(node).logDisk.holds(group, index, term),
+      configurationsIn: (node, group) => this.machineOf(node).process?.configurations(group) ?? [],
+    };
+  }
+}
