@@ -109,7 +109,7 @@ function attach(
 
 /** "host:port" or "[v6]:port"; null when it is neither. */
 export function splitAddress(address: string): { host: string; port: number } | null {
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(address);
+  const match = /^(?:\[([0-9a-zA-Z:.%]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(address);
   const port = Number(match?.[3]);
   const host = match?.[1] ?? match?.[2];
   return host === undefined || port === 0 || port > 65_535 ? null : { host, port };

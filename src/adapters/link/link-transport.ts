@@ -18,6 +18,7 @@ import type {
 import { makeLinkCredentials } from "./certificate.ts";
 import type { Connection } from "./connection.ts";
 import { Link } from "./link.ts";
+import { LinkDialler } from "./link-dialler.ts";
 import { LinkHandshake } from "./link-handshake.ts";
 import {
   CLOSING_TIMEOUT_MS,
@@ -28,9 +29,9 @@ import {
   TICK_LATE_MS,
   TICK_MS,
 } from "./link-options.ts";
-import { dialLink, type LinkListener, listenForLinks, type SocketContext } from "./link-sockets.ts";
+import { type LinkListener, listenForLinks, type SocketContext } from "./link-sockets.ts";
 import { LinkTraffic } from "./link-traffic.ts";
-import { type DialAttempt, Peer } from "./peer.ts";
+import { Peer } from "./peer.ts";
 
 const REPORT_INTERVAL_MS = 1_000;
 
@@ -40,6 +41,7 @@ export class LinkTransport implements Transport {
   readonly #own: NodeId;
   readonly #checker: ProofChecker;
   readonly #traffic: LinkTraffic;
+  readonly #dialler: LinkDialler;
   readonly #sockets: SocketContext;
   readonly #connections = new Set<Connection>();
   readonly #handshakes = new Set<LinkHandshake>();
@@ -52,7 +54,6 @@ export class LinkTransport implements Transport {
   #timer: Timer | null = null;
   #lastTickMs = 0;
   #lastReportMs = 0;
-  #dialling = 0;
   #closed = false;
 
   constructor(options: LinkOptions) {
@@ -66,6 +67,14 @@ export class LinkTransport implements Transport {
       limits: this.#limits,
       nowMs: this.#nowMs,
     };
+    this.#dialler = new LinkDialler({
+      limits: this.#limits,
+      sockets: this.#sockets,
+      traffic: this.#traffic,
+      logger: options.logger,
+      connectionCount: () => this.#connections.size,
+      handshake: (connection, expected) => this.#handshake(connection, expected),
+    });
   }
 
   async start(handler: TransportHandler): Promise<{ readonly port: number }> {
@@ -157,7 +166,7 @@ export class LinkTransport implements Transport {
 
   /** Ends what there is with a peer, and forgets it when it is not wanted. */
   #drop(peer: Peer, reason: string, error: MyceliumError | null): void {
-    this.#cancelDial(peer);
+    this.#dialler.cancel(peer);
     peer.link?.close(reason, error);
     this.#forgetIdle(peer);
   }
@@ -228,7 +237,7 @@ export class LinkTransport implements Transport {
         handshake.refuse(duplicateDial());
         return;
       }
-      this.#cancelDial(peer);
+      this.#dialler.cancel(peer);
       handshake.welcome();
     } else if (link.hello.instance === hello.instance) {
       link.close("the peer opened a new link", null);
@@ -250,7 +259,7 @@ export class LinkTransport implements Transport {
         handshake.refuse(this.#copied(hello));
         return;
       }
-      this.#cancelDial(peer);
+      this.#dialler.cancel(peer);
       peer.link?.close("another process took its place", null);
       handshake.welcome();
     });
@@ -301,7 +310,7 @@ export class LinkTransport implements Transport {
     if (error.details["duplicateDial"] === true) {
       peer.dial = null;
       peer.planRetry(this.#nowMs());
-    } else this.#dialFailed(peer, error);
+    } else this.#dialler.failed(peer, error);
     this.#forgetIdle(peer);
   }
 
@@ -321,65 +330,9 @@ export class LinkTransport implements Transport {
     this.#handlerOf().linkDown(link.node, reason);
   }
 
-  // Dialling
-
   #dialDue(): void {
     if (this.#listener === null || this.#closed) return;
-    const nowMs = this.#nowMs();
-    for (const peer of this.#peers.values()) {
-      const address = peer.dueAddress(nowMs);
-      if (address === null) continue;
-      if (this.#connections.size + this.#dialling >= this.#limits.connectionCountMax) return;
-      this.#dial(peer, address, nowMs);
-    }
-  }
-
-  #dial(peer: Peer, address: string, nowMs: number): void {
-    const { dialTimeoutMs, dialTimeoutManyMs } = this.#limits;
-    const timeoutMs = peer.addresses.length > 1 ? dialTimeoutManyMs : dialTimeoutMs;
-    this.#dialling++;
-    const dial = dialLink(
-      address,
-      this.#sockets,
-      (connection) => {
-        this.#dialling--;
-        attempt.handshake = this.#handshake(connection, peer.node);
-      },
-      (error) => {
-        this.#dialling--;
-        if (peer.dial === attempt) this.#dialFailed(peer, error);
-      },
-    );
-    const attempt: DialAttempt = {
-      deadlineMs: nowMs + timeoutMs,
-      handshake: null,
-      get secure() {
-        return this.handshake?.secure ?? false;
-      },
-      cancel: () => {
-        if (attempt.handshake !== null) {
-          attempt.handshake.connection.terminate("dial cancelled", null);
-          return;
-        }
-        this.#dialling--;
-        dial.cancel();
-      },
-    };
-    peer.dial = attempt;
-  }
-
-  #dialFailed(peer: Peer, error: MyceliumError): void {
-    this.#traffic.retry();
-    if (error.code === "STATE_COPIED" && peer.lastError?.code !== "STATE_COPIED") {
-      this.#options.logger.error("another process runs with this node's id", { peer: peer.node });
-    }
-    peer.dialFailed(error, this.#nowMs());
-  }
-
-  #cancelDial(peer: Peer): void {
-    const dial = peer.dial;
-    peer.dial = null;
-    dial?.cancel();
+    this.#dialler.dialDue(this.#peers.values(), this.#nowMs());
   }
 
   // Time
@@ -398,7 +351,7 @@ export class LinkTransport implements Transport {
     this.#lastTickMs = nowMs;
     for (const link of [...this.#links]) link.tick(nowMs, lateMs > TICK_LATE_MS ? lateMs : 0);
     this.#expireHandshakes(nowMs);
-    this.#expireDials(nowMs);
+    this.#dialler.expire(this.#peers.values(), nowMs);
     for (const connection of this.#connections) {
       const closingMs = connection.closingSinceMs;
       if (closingMs !== null && nowMs - closingMs > CLOSING_TIMEOUT_MS) connection.tearDown();
@@ -414,16 +367,6 @@ export class LinkTransport implements Transport {
       if (nowMs - startedMs < this.#limits.handshakeTimeoutMs) continue;
       const message = `Cannot link: ${connection.address} did not finish the handshake in time`;
       connection.terminate(message, new MyceliumError("TIMEOUT", message));
-    }
-  }
-
-  #expireDials(nowMs: number): void {
-    for (const peer of this.#peers.values()) {
-      const { dial } = peer;
-      if (dial === null || dial.handshake !== null || nowMs < dial.deadlineMs) continue;
-      this.#cancelDial(peer);
-      const message = `Cannot reach ${peer.node}: no answer to a TCP connection in time`;
-      this.#dialFailed(peer, new MyceliumError("TIMEOUT", message));
     }
   }
 
