@@ -19,10 +19,10 @@ export function readmeProblem(root: string): string | null {
 
 function withTables(text: string): string {
   return text.replace(
-    /(<!-- (\w+): generated -->\n)[\s\S]*?(\n<!-- end -->)/g,
+    /(<!-- (\w+): generated -->\n)[\s\S]*?(<!-- end -->)/g,
     (whole, head: string, name: string, tail: string) => {
       const table = TABLES[name];
-      return table === undefined ? whole : head + table() + tail;
+      return table === undefined ? whole : `${head}${table()}\n${tail}`;
     },
   );
 }
