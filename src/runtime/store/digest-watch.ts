@@ -15,14 +15,14 @@ import {
 import { encodeCbor } from "../../domain/wire/index.ts";
 import type { ShardOptions } from "./options.ts";
 import { digestAnswer, digestVerdict, methodOf } from "./rpc.ts";
-import type { StoreProblem } from "./shard-loop.ts";
+import type { StoreProblem } from "./store-status.ts";
 
 /** Digests kept: some seconds of the busiest load, long enough to ask all replicas. */
 const DIGESTS_KEPT_MAX = 8_192;
 const REPORT_RETRY_MS = 1_000;
 
 export interface DigestActions {
-  resync(reason: string): Promise<void>;
+  resync(reason: string): void;
   stopWrites(problem: StoreProblem): void;
 }
 
@@ -88,7 +88,7 @@ export class DigestWatch {
       return false;
     }
     if (own !== null && toHex(own) !== truth) {
-      void this.#actions.resync(`its digest of log index ${index} differs from the majority's`);
+      this.#actions.resync(`its digest of log index ${index} differs from the majority's`);
     }
     return toHex(reported) !== truth;
   }
@@ -121,14 +121,13 @@ export class DigestWatch {
     while (this.#digests.get(index) === digest) {
       const { leader } = log.leadership();
       if (leader === authority.node) {
-        if (await this.judge(index, leader, digest))
-          void this.#actions.resync("its digest differs");
+        if (await this.judge(index, leader, digest)) this.#actions.resync("its digest differs");
         break;
       }
       const verdict = await this.#sendReport(leader, encodeCbor({ index, digest }));
       if (verdict !== null) {
         if (verdict)
-          void this.#actions.resync(`its digest of log index ${index} differs from the majority's`);
+          this.#actions.resync(`its digest of log index ${index} differs from the majority's`);
         break;
       }
       await new Promise<void>((resolve) => clock.after(REPORT_RETRY_MS, resolve));

@@ -64,7 +64,7 @@ export class Forwarder {
   /** `gathering`: the leader here is about to take its next batch; at other times a busy one is left alone. */
   #flush(gathering = false): void {
     if (this.#pending.length === 0) return;
-    const { leader, ready } = this.#loop.leadership;
+    const { leader, ready } = this.#loop.context.leadership;
     const here = leader === this.#options.authority.node;
     if (leader === null || (here && !ready)) {
       for (const { reject } of this.#pending.splice(0)) reject(notLeader());

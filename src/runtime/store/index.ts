@@ -6,4 +6,4 @@ export {
   type ShardOptions,
 } from "./options.ts";
 export { Shard } from "./shard.ts";
-export type { StoreProblem, StoreStatus } from "./shard-loop.ts";
+export type { StoreProblem, StoreStatus } from "./store-status.ts";

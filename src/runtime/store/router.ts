@@ -10,7 +10,7 @@ import {
   messageOf,
   type NodeId,
 } from "../../base/index.ts";
-import type { Request } from "../../domain/replication/index.ts";
+import type { Request, SignedBundle } from "../../domain/replication/index.ts";
 import type { Program, ProgramResult, SqlRole } from "../../domain/sql/index.ts";
 import type { ReadOptions, SqlService, SqlTransaction } from "../../ports/index.ts";
 import { BundleSigner } from "./bundles.ts";
@@ -70,7 +70,7 @@ export class ShardRouter implements SqlService {
     const { consistency, role, deadlineMs } = options;
     if (consistency.level === "strong") await this.#strong();
     if (consistency.level === "bounded") {
-      await this.#loop.gate.bounded(consistency.maxStaleMs, this.#options.limits.retryMs);
+      await this.#loop.context.gate.bounded(consistency.maxStaleMs, this.#options.limits.retryMs);
     }
     return this.#options.database.query(program, { role, deadlineMs, snapshot: null });
   }
@@ -86,14 +86,14 @@ export class ShardRouter implements SqlService {
   }
 
   appliedIndex(): LogIndex {
-    return this.#loop.applied.value;
+    return this.#loop.context.applied.value;
   }
 
   async #beginWrite(role: SqlRole): Promise<SqlTransaction> {
     const deadlineMs = this.#options.clock.monotonicMs() + this.#options.limits.retryMs;
     let last: unknown = null;
     do {
-      const { leader } = this.#loop.leadership;
+      const { leader } = this.#loop.context.leadership;
       try {
         if (leader !== null) {
           const lane = this.#laneOf(leader);
@@ -118,7 +118,7 @@ export class ShardRouter implements SqlService {
   async #strong(): Promise<void> {
     const { retryMs } = this.#options.limits;
     try {
-      await this.#loop.gate.strong(retryMs);
+      await this.#loop.context.gate.strong(retryMs);
     } catch (error) {
       throw this.#noQuorum(error);
     }
@@ -145,7 +145,7 @@ export class ShardRouter implements SqlService {
   }
 
   #noQuorum(cause: unknown): MyceliumError {
-    const { leader } = this.#loop.leadership;
+    const { leader } = this.#loop.context.leadership;
     const found =
       leader === null
         ? "no leader: fewer than half of the vote weight can be reached from this node"
@@ -170,19 +170,19 @@ class ShardLane {
   }
 
   begin(role: SqlRole): Promise<string> {
-    return this.#loop.beginInteractive(this.#node, role);
+    return this.#loop.interactive.begin(this.#node, role);
   }
 
   step(id: string, program: Program, deadlineMs: number): Promise<ProgramResult> {
-    return this.#loop.stepInteractive(id, this.#node, program, deadlineMs);
+    return this.#loop.interactive.step(id, this.#node, program, deadlineMs);
   }
 
-  seal(id: string, signed: Parameters<ShardLoop["sealInteractive"]>[2]): Promise<void> {
-    return this.#loop.sealInteractive(id, this.#node, signed);
+  seal(id: string, signed: SignedBundle): Promise<void> {
+    return this.#loop.interactive.seal(id, this.#node, signed);
   }
 
   async close(id: string): Promise<void> {
-    this.#loop.closeInteractive(id, this.#node);
+    this.#loop.interactive.close(id, this.#node);
   }
 }
 

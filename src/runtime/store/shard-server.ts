@@ -34,7 +34,7 @@ export class ShardServer {
   constructor(options: ShardOptions, loop: ShardLoop) {
     this.#loop = loop;
     this.#prefix = methodPrefixOf(options.shard);
-    this.#snapshots = new SnapshotServer(options, loop.applied);
+    this.#snapshots = new SnapshotServer(options, loop.context.applied);
   }
 
   /** Whether `method` is one of this shard's. */
@@ -48,20 +48,22 @@ export class ShardServer {
         return this.#submit(from, decodeSigned(payload));
       case "tx-begin": {
         const { role } = txBegin.decode(payload);
-        return encodeCbor({ id: await this.#loop.beginInteractive(from, role) });
+        return encodeCbor({ id: await this.#loop.interactive.begin(from, role) });
       }
       case "tx-step": {
         const { id, program, deadlineMs } = txStep.decode(payload);
         const decoded = decodeProgram(program);
-        return encodeProgramResult(await this.#loop.stepInteractive(id, from, decoded, deadlineMs));
+        return encodeProgramResult(
+          await this.#loop.interactive.step(id, from, decoded, deadlineMs),
+        );
       }
       case "tx-seal": {
         const { id, signed } = txSeal.decode(payload);
-        await this.#loop.sealInteractive(id, from, signed);
+        await this.#loop.interactive.seal(id, from, signed);
         return DONE;
       }
       case "tx-close":
-        this.#loop.closeInteractive(txClose.decode(payload).id, from);
+        this.#loop.interactive.close(txClose.decode(payload).id, from);
         return DONE;
       case "snapshot-open":
         return encodeSnapshotInfo(await this.#snapshots.open(snapshotOpen.decode(payload).atLeast));

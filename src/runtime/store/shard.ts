@@ -4,8 +4,9 @@ import type { NodeId } from "../../base/index.ts";
 import type { ShardPosition, SqlService, StateMachine, Timer } from "../../ports/index.ts";
 import type { ShardOptions } from "./options.ts";
 import { ShardRouter } from "./router.ts";
-import { ShardLoop, type StoreStatus } from "./shard-loop.ts";
+import { ShardLoop } from "./shard-loop.ts";
 import { ShardServer } from "./shard-server.ts";
+import type { StoreStatus } from "./store-status.ts";
 
 export class Shard {
   /** What consensus drives. */

@@ -1,0 +1,167 @@
+/** Brings committed entries into the database, in order: the leader's own batch by COMMIT, all else by execution. */
+
+import { assert, errorCodeOf, type LogIndex, messageOf } from "../../base/index.ts";
+import { type Batch, decodeBatch } from "../../domain/replication/index.ts";
+import type { CommittedBatch, LogEntry } from "../../ports/index.ts";
+import { requestsOfCommitted } from "./bundles.ts";
+import type { DigestWatch } from "./digest-watch.ts";
+import type { ShardContext } from "./shard-context.ts";
+
+export class Applier {
+  readonly #context: ShardContext;
+  readonly #digests: DigestWatch;
+  readonly #onForeign: () => void;
+  readonly #onCorrupt: (reason: string) => void;
+  #committed: LogEntry[] = [];
+  #received: LogIndex;
+
+  /** `onForeign` ends whatever is open on the database; `onCorrupt` replaces it. */
+  constructor(
+    context: ShardContext,
+    digests: DigestWatch,
+    actions: { readonly onForeign: () => void; readonly onCorrupt: (reason: string) => void },
+  ) {
+    this.#context = context;
+    this.#digests = digests;
+    this.#onForeign = actions.onForeign;
+    this.#onCorrupt = actions.onCorrupt;
+    this.#received = context.applied.value;
+  }
+
+  /** The highest entry that consensus handed over. */
+  get received(): LogIndex {
+    return this.#received;
+  }
+
+  get pending(): boolean {
+    return this.#committed.length > 0;
+  }
+
+  push(entries: readonly LogEntry[]): void {
+    for (const entry of entries) {
+      this.#committed.push(entry);
+      this.#received = entry.index;
+    }
+  }
+
+  /** After a snapshot at `index` took the place of the database. */
+  skipTo(index: LogIndex): void {
+    if (index > this.#received) this.#received = index;
+    this.#committed = this.#committed.filter((entry) => entry.index > index);
+  }
+
+  /** Applies the first entry, or a row of commands at once. */
+  async applyNext(): Promise<void> {
+    const entry = this.#committed[0];
+    assert(entry !== undefined, "the pump applies nothing");
+    if (entry.index <= this.#context.applied.value) {
+      this.#committed.shift();
+      return;
+    }
+    const proposal = this.#context.open?.proposal;
+    if (entry.index === proposal?.index && entry.term === proposal.term) {
+      return this.#commitOpen(entry);
+    }
+    if (entry.kind !== "command") {
+      this.#committed.shift();
+      this.#context.applied.advance(entry.index);
+      return;
+    }
+    this.#onForeign();
+    await this.#execute(this.#leadingCommands());
+  }
+
+  async #commitOpen(entry: LogEntry): Promise<void> {
+    const context = this.#context;
+    const { open } = context;
+    assert(open !== null, "a commit without an open batch");
+    context.open = null;
+    try {
+      await context.options.database.commit(entry.index);
+    } catch (error) {
+      // The log has it, the file could not take it: drop the transaction and execute the entry again.
+      context.options.logger.warn("store commit failed", { reason: messageOf(error) });
+      context.rollback();
+      await this.#execute([entry]);
+      open.committed();
+      return;
+    }
+    this.#committed.shift();
+    context.pinnedTimeMs = open.timeMs;
+    this.#digests.record(entry.index, open.digest);
+    context.noteApplied(entry.index);
+    open.committed();
+  }
+
+  /** The committed commands in a row at the head of the queue, as many as are executed at once. */
+  #leadingCommands(): readonly LogEntry[] {
+    const { applyCountMax } = this.#context.options.limits;
+    let count = 1;
+    while (count < applyCountMax && this.#committed[count]?.kind === "command") count++;
+    return this.#committed.slice(0, count);
+  }
+
+  /** Executes committed commands and takes them off the queue. */
+  async #execute(entries: readonly LogEntry[]): Promise<void> {
+    const decoded = entries.map((entry) => ({ entry, batch: decodeBatch(entry.payload) }));
+    const batches = decoded.map(({ entry, batch }) => this.#committedBatch(entry, batch));
+    const digests = await this.#applyPatiently(batches);
+    if (digests === null) return;
+    this.#committed.splice(0, entries.length);
+    decoded.forEach(({ entry, batch }, i) => {
+      const own = digests[i];
+      assert(own !== undefined, "a batch was applied without a digest");
+      this.#context.pinnedTimeMs = Math.max(this.#context.pinnedTimeMs, batch.context.timeMs);
+      this.#digests.record(entry.index, own);
+      this.#digests.compare(entry.index, own, batch.digest);
+    });
+    const last = entries.at(-1);
+    if (last !== undefined) this.#context.noteApplied(last.index);
+  }
+
+  #committedBatch(entry: LogEntry, batch: Batch): CommittedBatch {
+    const { shard, authority, metrics, logger } = this.#context.options;
+    const skipped = new Set(batch.skipped.map(([bundle, position]) => `${bundle}/${position}`));
+    const requests = batch.bundles.flatMap((signed, bundle) => {
+      const all = requestsOfCommitted(signed, shard, batch.context.timeMs, authority);
+      if (all === null) {
+        metrics.count("mycelium_store_void_bundles_total");
+        logger.error("store bundle is void", { shard, index: entry.index });
+        return [];
+      }
+      return all.filter((_, position) => !skipped.has(`${bundle}/${position}`));
+    });
+    return { index: entry.index, context: batch.context, requests };
+  }
+
+  /** Applies, waiting for room on a full disk. Null when the loop stopped or the database is being replaced. */
+  async #applyPatiently(batches: readonly CommittedBatch[]): Promise<readonly Uint8Array[] | null> {
+    const context = this.#context;
+    while (!context.stopped && !context.replacing) {
+      try {
+        const digests = await context.options.database.apply(batches);
+        context.problems.delete("disk");
+        return digests;
+      } catch (error) {
+        if (errorCodeOf(error) === "STATE_CORRUPT") {
+          this.#onCorrupt(messageOf(error));
+          return null;
+        }
+        if (errorCodeOf(error) !== "DISK_FULL") throw error;
+        this.#noteDiskFull();
+        await context.pause(context.options.limits.diskRetryMs);
+      }
+    }
+    return null;
+  }
+
+  #noteDiskFull(): void {
+    const { problems, options } = this.#context;
+    if (!problems.has("disk")) options.log.handOver("the disk is full");
+    problems.set("disk", {
+      what: "the disk is full",
+      why: "committed writes cannot be stored here; this node falls behind",
+      todo: "free some space: it goes on by itself",
+    });
+  }
+}

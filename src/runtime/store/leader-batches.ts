@@ -1,0 +1,145 @@
+/**
+ * The leader's batch cycle: gather, run each request in the open transaction, propose with the digest of the
+ * effects; COMMIT and replies follow when the log gives the entry back.
+ */
+
+import { assert, errorCodeOf, MyceliumError, type NodeId } from "../../base/index.ts";
+import type { Batch, BatchContext, SignedBundle } from "../../domain/replication/index.ts";
+import type { ProgramResult } from "../../domain/sql/index.ts";
+import type { BatchOutcome } from "../../ports/index.ts";
+import type { ShardContext } from "./shard-context.ts";
+import {
+  notLeader,
+  type OpenedBundle,
+  requestOf,
+  TaskQueue,
+  type WriteTask,
+} from "./write-task.ts";
+
+export class LeaderBatches {
+  readonly #context: ShardContext;
+  readonly #queue = new TaskQueue();
+  readonly #onCorrupt: (reason: string) => void;
+
+  constructor(context: ShardContext, onCorrupt: (reason: string) => void) {
+    this.#context = context;
+    this.#onCorrupt = onCorrupt;
+  }
+
+  get queuedCount(): number {
+    return this.#queue.count;
+  }
+
+  /** Queues each request of a bundle. Throws what `openBundle` and the queue's limits refuse. */
+  submit(from: NodeId, signed: SignedBundle): Promise<ProgramResult>[] {
+    const bundle = this.#context.openSubmitted(from, signed);
+    const { queueCountMax, queueBytesMax } = this.#context.options.limits;
+    if (this.#queue.count >= queueCountMax || this.#queue.sizeBytes >= queueBytesMax) {
+      throw new MyceliumError(
+        "OVERLOADED",
+        `Cannot accept the write: ${this.#queue.count} others wait already; retry later`,
+      );
+    }
+    return bundle.requests.map(
+      (_, position) =>
+        new Promise<ProgramResult>((resolve, reject) => {
+          this.#queue.push([{ bundle, position, alone: false, resolve, reject }]);
+        }),
+    );
+  }
+
+  /** Refuses all that waits. */
+  refuseAll(error: MyceliumError): void {
+    for (const task of this.#queue.drain()) task.reject(error);
+  }
+
+  /** Runs the next batch as far as its proposal. */
+  async run(): Promise<void> {
+    const context = this.#context;
+    const { database, limits, metrics } = context.options;
+    const tasks = this.#queue.take({
+      countMax: limits.batchCountMax,
+      bytesMax: limits.batchBytesMax,
+    });
+    const { term } = context.leadership;
+    const pinned = context.newBatchContext();
+    let outcome: BatchOutcome;
+    try {
+      outcome = await database.runBatch(pinned, tasks.map(requestOf), {
+        alone: tasks[0]?.alone === true,
+        deadlineMs: limits.writeDeadlineMs,
+      });
+    } catch (error) {
+      return this.#failed(tasks, error);
+    }
+    metrics.count("mycelium_store_batches_total");
+    if (context.leads(term)) return this.#finish(tasks, pinned, outcome);
+    context.rollback();
+    for (const task of tasks) task.reject(notLeader());
+  }
+
+  #finish(tasks: readonly WriteTask[], pinned: BatchContext, outcome: BatchOutcome): void {
+    const { ended, applied } = this.#sort(tasks, outcome);
+    const reply = () => {
+      for (const { task, result } of ended) task.resolve(result);
+    };
+    const refuse = (error: MyceliumError) => {
+      for (const { task } of ended) task.reject(error);
+    };
+    if (applied.length === 0) {
+      this.#context.rollback();
+      // Nothing changed, but the answers rest on what was read: a deposed leader may not give them.
+      const { retryMs } = this.#context.options.limits;
+      this.#context.gate.strong(retryMs).then(reply, () => refuse(notLeader()));
+      return;
+    }
+    const batch = { context: pinned, digest: outcome.digest, ...bundlesOf(applied) };
+    if (this.#context.propose(batch, reply, refuse)) return;
+    this.#context.rollback();
+    refuse(notLeader());
+  }
+
+  /** What has ended, what of it goes into the log; what must be alone goes back to the queue's head, in order. */
+  #sort(tasks: readonly WriteTask[], outcome: BatchOutcome) {
+    const ended: { task: WriteTask; result: ProgramResult }[] = [];
+    const applied: WriteTask[] = [];
+    const alone: WriteTask[] = [];
+    tasks.forEach((task, i) => {
+      const one = outcome.outcomes[i];
+      assert(one !== undefined, "a request ran without an outcome");
+      if (one.kind === "alone") alone.push(task);
+      else ended.push({ task, result: one.result });
+      if (one.kind === "applied") applied.push(task);
+    });
+    for (const task of alone.reverse()) {
+      task.alone = true;
+      this.#queue.putBack(task);
+    }
+    return { ended, applied };
+  }
+
+  #failed(tasks: readonly WriteTask[], error: unknown): void {
+    const code = errorCodeOf(error);
+    if (!(error instanceof MyceliumError) || (code !== "STATE_CORRUPT" && code !== "DISK_FULL")) {
+      throw error;
+    }
+    for (const task of tasks) task.reject(code === "DISK_FULL" ? error : notLeader());
+    this.#context.rollback();
+    if (code === "STATE_CORRUPT") this.#onCorrupt(error.message);
+  }
+}
+
+/** The bundles that hold the applied tasks, in order, and which of their other requests are skipped. */
+function bundlesOf(applied: readonly WriteTask[]): Pick<Batch, "bundles" | "skipped"> {
+  const bundles = new Map<OpenedBundle, Set<number>>();
+  for (const { bundle, position } of applied) {
+    bundles.set(bundle, (bundles.get(bundle) ?? new Set()).add(position));
+  }
+  const skipped: (readonly [number, number])[] = [];
+  [...bundles].forEach(([bundle, positions], at) => {
+    bundle.requests.forEach((_, position) => {
+      if (!positions.has(position)) skipped.push([at, position]);
+    });
+  });
+  return { bundles: [...bundles.keys()].map((bundle) => bundle.signed), skipped };
+}

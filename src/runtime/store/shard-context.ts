@@ -1,0 +1,124 @@
+/**
+ * What the parts of a shard's loop share: who leads, the one open batch, pinned time, problems. It keeps the rule
+ * that a transaction is open on the database only while this node leads: `dropOpen` ends it in every other case.
+ */
+
+import type { LogIndex, MyceliumError, NodeId } from "../../base/index.ts";
+import {
+  type Batch,
+  type BatchContext,
+  encodeBatch,
+  type SignedBundle,
+} from "../../domain/replication/index.ts";
+import type { Leadership, Proposal, ShardPosition } from "../../ports/index.ts";
+import { AppliedIndex } from "./applied-index.ts";
+import { openBundle } from "./bundles.ts";
+import type { ShardOptions } from "./options.ts";
+import { ReadGate } from "./read-gate.ts";
+import type { StoreProblem } from "./store-status.ts";
+import { notLeader, type OpenedBundle, outcomeUnknown } from "./write-task.ts";
+
+/** The leader's batch between its proposal and its fate. */
+interface OpenBatch {
+  readonly proposal: Proposal;
+  readonly timeMs: number;
+  readonly digest: Uint8Array;
+  readonly committed: () => void;
+  readonly abandoned: (error: MyceliumError) => void;
+}
+
+const NO_LEADERSHIP = { term: 0, leader: null, ready: false } as unknown as Leadership;
+
+export class ShardContext {
+  readonly options: ShardOptions;
+  readonly applied: AppliedIndex;
+  readonly gate: ReadGate;
+  readonly problems = new Map<string, StoreProblem>();
+  leadership: Leadership = NO_LEADERSHIP;
+  open: OpenBatch | null = null;
+  /** Time of the last batch that was applied or opened interactively. */
+  pinnedTimeMs: number;
+  stopped = false;
+  /** True while the database is thrown away and fetched anew, whatever consensus says. */
+  resyncing = false;
+  /** True while a snapshot takes the place of the database: nobody touches it. */
+  replacing = false;
+  /** Wakes pauses early when the loop stops. */
+  readonly #pauses = new Set<() => void>();
+
+  constructor(options: ShardOptions, position: ShardPosition) {
+    this.options = options;
+    this.applied = new AppliedIndex(options.clock, position.appliedIndex);
+    this.gate = new ReadGate(options.clock, options.log, this.applied);
+    this.pinnedTimeMs = position.pinnedTimeMs;
+  }
+
+  /** True when this node is the ready leader, of `term` if one is given. */
+  leads(term: number = this.leadership.term): boolean {
+    const { leader, ready } = this.leadership;
+    if (this.resyncing || this.replacing || this.stopped) return false;
+    return ready && leader === this.options.authority.node && this.leadership.term === term;
+  }
+
+  /** Pinned time as of now: the wall clock, but never below the last batch's. */
+  nowPinnedMs(): number {
+    return Math.max(this.options.clock.wallMs(), this.pinnedTimeMs);
+  }
+
+  newBatchContext(): BatchContext {
+    return { timeMs: this.nowPinnedMs(), seed: this.options.entropy(16) };
+  }
+
+  /** The leader's check of a submitted bundle. Throws NOT_LEADER and what `openBundle` refuses. */
+  openSubmitted(from: NodeId, signed: SignedBundle): OpenedBundle {
+    if (!this.leads()) throw notLeader();
+    const { shard, authority } = this.options;
+    return openBundle(signed, { from, shard, timeMs: this.nowPinnedMs() }, authority);
+  }
+
+  /** Proposes what is open on the database. False, and nothing was done, when this node does not lead. */
+  propose(batch: Batch, committed: () => void, abandoned: (error: MyceliumError) => void): boolean {
+    const proposal = this.options.log.propose(encodeBatch(batch));
+    if (proposal === null) return false;
+    const { timeMs } = batch.context;
+    this.open = { proposal, timeMs, digest: batch.digest, committed, abandoned };
+    return true;
+  }
+
+  /** Rolls the proposed batch back, if there is one: its log entry may be committed yet, by another leader. */
+  dropOpen(): void {
+    const { open } = this;
+    if (open === null) return;
+    this.open = null;
+    this.rollback();
+    open.abandoned(outcomeUnknown(open.proposal.index));
+  }
+
+  rollback(): void {
+    this.options.database.rollback().catch((error) => this.options.onFatal(error));
+  }
+
+  noteApplied(index: LogIndex): void {
+    const { metrics, onApplied, shard } = this.options;
+    this.applied.advance(index);
+    metrics.gauge("mycelium_store_applied_index", index, { shard });
+    onApplied();
+  }
+
+  pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        timer.cancel();
+        this.#pauses.delete(wake);
+        resolve();
+      };
+      const timer = this.options.clock.after(delayMs, wake);
+      this.#pauses.add(wake);
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const wake of this.#pauses) wake();
+  }
+}
