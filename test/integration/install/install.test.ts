@@ -1,0 +1,177 @@
+/**
+ * install.sh from this checkout into scratch directories, as whoever runs the tests: install, upgrade, a second
+ * machine that joins, leave, uninstall. Needs no root; with root nothing outside the scratch directories is touched.
+ */
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { freePorts } from "./free-ports.ts";
+
+const REPOSITORY = resolve(import.meta.dir, "../../..");
+const scratch = mkdtempSync(join(tmpdir(), "mycelium-install-"));
+
+/** One machine: a prefix, a state directory, ports. */
+class Machine {
+  readonly prefix: string;
+  readonly state: string;
+  readonly ports: { port: number; p2pPort: number };
+
+  constructor(name: string, ports: { port: number; p2pPort: number }) {
+    this.prefix = join(scratch, name);
+    this.state = join(scratch, `${name}-state`);
+    this.ports = ports;
+  }
+
+  install(...flags: string[]) {
+    const places = ["--prefix", this.prefix, "--state", this.state];
+    const ports = ["--port", String(this.ports.port), "--p2p-port", String(this.ports.p2pPort)];
+    return this.#run("./install.sh", [...places, ...ports, ...flags]);
+  }
+
+  uninstall(...flags: string[]) {
+    return this.#run("./install.sh", [
+      "--uninstall",
+      "--prefix",
+      this.prefix,
+      "--state",
+      this.state,
+      ...flags,
+    ]);
+  }
+
+  mycelium(...words: string[]) {
+    return this.#run(join(this.prefix, "bin/mycelium"), [...words, "--state", this.state]);
+  }
+
+  status() {
+    const { out, error } = this.mycelium("status", "--json");
+    if (out === "") throw new Error(error);
+    return JSON.parse(out);
+  }
+
+  #run(program: string, words: string[]) {
+    const PATH = `${dirname(process.execPath)}:${process.env["PATH"]}`;
+    const { status, stdout, stderr } = spawnSync(program, words, {
+      cwd: REPOSITORY,
+      env: { PATH, HOME: scratch },
+      encoding: "utf8",
+    });
+    return { status, out: stdout.trim(), error: stderr.trim() };
+  }
+}
+
+const first = new Machine("first", await freePorts());
+const second = new Machine("second", await freePorts());
+
+afterAll(() => {
+  for (const machine of [first, second]) {
+    if (existsSync(machine.state)) machine.uninstall("--purge");
+  }
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+describe("install.sh", () => {
+  test("--dry-run says what it would do and does nothing", () => {
+    const { status, out } = first.install("--dry-run");
+    expect(status).toBe(0);
+    expect(out).toContain(`cp ${REPOSITORY}/dist/mycelium`);
+    expect(existsSync(first.prefix)).toBe(false);
+  });
+
+  test("refuses unknown flags and does nothing", () => {
+    expect(first.install("--prefx=x").status).toBe(1);
+    expect(existsSync(first.prefix)).toBe(false);
+  });
+
+  test("a copy that is cut off anywhere does nothing", () => {
+    const whole = readFileSync(join(REPOSITORY, "install.sh"), "utf8");
+    for (let cut = 0; cut < whole.length - 'main "$@"\n'.length; cut += 97) {
+      const { stdout } = spawnSync("sh", ["-s", "--", "--prefix", join(scratch, "cut")], {
+        input: whole.slice(0, cut),
+        encoding: "utf8",
+      });
+      expect(stdout).toBe("");
+    }
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  test("makes and starts a healthy network of one node and says what to type next", () => {
+    const { status, out, error } = first.install("--network", "home");
+    expect({ status, error }).toMatchObject({ status: 0 });
+    expect(out).toContain("healthy");
+    expect(out).toContain("token create");
+    expect(out).toContain("mycelium join TOKEN");
+    expect(first.status()).toMatchObject({
+      healthy: true,
+      network: { name: "home" },
+      node: { class: "sclerotium", role: "validator" },
+      problems: [],
+    });
+    expect(existsSync(join(first.state, "mycelium.pid"))).toBe(true);
+  });
+
+  test("run again it upgrades: the same node, running", () => {
+    const before = first.status();
+    expect(first.mycelium("sql", "CREATE TABLE kept (x)").status).toBe(0);
+    expect(first.install().status).toBe(0);
+    expect(first.status().node.id).toBe(before.node.id);
+    expect(first.mycelium("sql", "INSERT INTO kept VALUES (7)").status).toBe(0);
+    expect(first.mycelium("sql", "SELECT x FROM kept", "--format", "csv").out).toContain("7");
+  });
+
+  test("a taken port is said, with what to set, and nothing runs", () => {
+    const { port } = first.ports;
+    const other = new Machine("other", { port, p2pPort: first.ports.p2pPort + 4 });
+    const { status, error } = other.install();
+    expect(status).not.toBe(0);
+    expect(error).toContain(`PORT ${port} is taken`);
+    expect(error).toContain("--port");
+    expect(existsSync(join(other.state, "node.key"))).toBe(false);
+  });
+
+  test("a second machine joins: its unused network gives way and its service starts again", () => {
+    expect(second.install("--network", "other").status).toBe(0);
+    const token = first.mycelium("token", "create");
+    expect(token.status).toBe(0);
+    expect(token.out).not.toContain("\n");
+    const refused = second.mycelium("join", `${token.out.slice(0, -3)}xyz`);
+    expect(refused.status).not.toBe(0);
+    expect(second.status().network.name).toBe("other");
+    expect(second.mycelium("join", token.out)).toMatchObject({ status: 0 });
+    expect(second.status().network).toEqual(first.status().network);
+    expect(second.status().peers).toHaveLength(1);
+    expect(existsSync(join(second.state, "before-join"))).toBe(false);
+  });
+
+  test("a network in use does not give way", () => {
+    const { out } = first.mycelium("token", "create");
+    const { status, error } = second.mycelium("join", out);
+    expect(status).toBe(1);
+    expect(error).toContain("mycelium leave");
+  });
+
+  test("stop and run --background: a restart needs no token", () => {
+    expect(second.mycelium("stop").status).toBe(0);
+    expect(second.mycelium("status").status).toBe(3);
+    expect(second.mycelium("run", "--background").status).toBe(0);
+    expect(second.status().network).toEqual(first.status().network);
+    expect(second.mycelium("logs", "--lines", "1").out).toStartWith("{");
+  });
+
+  test("leave --wipe takes the node out", () => {
+    expect(second.mycelium("leave", "--wipe")).toMatchObject({ status: 0 });
+    expect(existsSync(join(second.state, "node.key"))).toBe(false);
+    expect(second.mycelium("status").status).toBe(3);
+  });
+
+  test("--uninstall keeps the data, --purge does not", () => {
+    expect(first.uninstall().status).toBe(0);
+    expect(existsSync(join(first.prefix, "bin/mycelium"))).toBe(false);
+    expect(existsSync(join(first.state, "node.key"))).toBe(true);
+    expect(first.uninstall("--purge").status).toBe(0);
+    expect(existsSync(first.state)).toBe(false);
+  });
+});
