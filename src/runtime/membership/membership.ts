@@ -1,0 +1,164 @@
+/**
+ * Who the members are, in memory: read from shard `system` after each change of it (or from another node where this
+ * one holds no replica), and asked on every link.
+ */
+
+import { formatDurationMs, type NodeId } from "../../base/index.ts";
+import {
+  CLOCK_TOLERANCE_MS,
+  type Grant,
+  type Network,
+  type NodeRole,
+  verifyGrant,
+} from "../../domain/identity/index.ts";
+import type { Admission, Clock, Logger, PeerAddress, PeerHello } from "../../ports/index.ts";
+import { encodeMemberList, type Member, type MemberList } from "./member.ts";
+
+export interface MembershipOptions {
+  readonly network: Network;
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The list as it is now; null while there is none to read. `MemberStore.readAll`, or a request to a validator. */
+  readonly read: () => Promise<MemberList | null>;
+}
+
+const EMPTY: MemberList = { members: [], revoked: [] };
+
+/** What is known of a peer that may not be on the list yet. */
+interface PeerStanding {
+  readonly role: NodeRole;
+}
+
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #listeners = new Set<(list: MemberList) => void>();
+  /** Members who proved their grant on a link before the list named them. */
+  readonly #newcomers = new Map<NodeId, PeerStanding>();
+  #list = EMPTY;
+  #encoded: Uint8Array = encodeMemberList(EMPTY);
+  #byId: ReadonlyMap<string, Member> = new Map();
+  #revoked: ReadonlyMap<string, "left" | "removed"> = new Map();
+  #refreshing: Promise<void> | null = null;
+  #again = false;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  list(): MemberList {
+    return this.#list;
+  }
+
+  /** The list as others are sent it. */
+  encodedList(): Uint8Array {
+    return this.#encoded;
+  }
+
+  members(): readonly Member[] {
+    return this.#list.members;
+  }
+
+  member(id: NodeId): Member | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Whether a node may write, sign SQL tokens and accept requests. */
+  isValidator(id: NodeId): boolean {
+    const standing = this.#byId.get(id) ?? this.#newcomers.get(id);
+    return standing?.role === "validator";
+  }
+
+  /** Everybody to keep links with, this node left out. */
+  peers(): readonly PeerAddress[] {
+    return this.#list.members
+      .filter((member) => member.id !== this.#options.self)
+      .map((member) => ({ node: member.id, addresses: member.addresses }));
+  }
+
+  /** Called with each list that differs from the one before. Returns how to stop that. */
+  onChange(listener: (list: MemberList) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Takes a list from elsewhere: an enrolment's reply, the cache, a validator. */
+  replace(list: MemberList): void {
+    const encoded = encodeMemberList(list);
+    if (Buffer.compare(encoded, this.#encoded) === 0) return;
+    this.#list = list;
+    this.#encoded = encoded;
+    this.#byId = new Map(list.members.map((member) => [member.id, member]));
+    this.#revoked = new Map(list.revoked.map((one) => [one.id, one.reason]));
+    for (const id of this.#newcomers.keys()) {
+      if (this.#byId.has(id) || this.#revoked.has(id)) this.#newcomers.delete(id);
+    }
+    for (const listener of this.#listeners) listener(list);
+  }
+
+  /** Reads the list again. Calls that come while one reads are answered by one more reading. */
+  refresh(): Promise<void> {
+    this.#again = true;
+    this.#refreshing ??= this.#readUntilCurrent().finally(() => {
+      this.#refreshing = null;
+    });
+    return this.#refreshing;
+  }
+
+  /**
+   * Judges a peer whose key and isolation proof hold: clock, grant, revocation. One that is not on the list but
+   * whose grant holds has joined and this node has not heard of it yet; whoever left or was removed is known.
+   */
+  admit(hello: PeerHello): Admission {
+    const offMs = Math.abs(hello.wallMs - this.#options.clock.wallMs());
+    if (offMs > CLOCK_TOLERANCE_MS) {
+      return refused(
+        "CLOCK_OFF",
+        `the two clocks are ${formatDurationMs(offMs)} apart, needed at most ` +
+          `${formatDurationMs(CLOCK_TOLERANCE_MS)}; set the clock (NTP)`,
+      );
+    }
+    const revoked = this.#revoked.get(hello.node);
+    if (revoked !== undefined && !this.#byId.has(hello.node)) {
+      const todo = revoked === "left" ? "join again with a new token" : "it cannot come back";
+      return refused(
+        "NOT_A_MEMBER",
+        `the node ${revoked === "left" ? "left" : "was removed"}; ${todo}`,
+      );
+    }
+    return this.#judgeGrant(hello);
+  }
+
+  #judgeGrant(hello: PeerHello): Admission {
+    const verdict = verifyGrant(hello.grant, this.#options.network, this.#options.clock.wallMs());
+    if (!verdict.ok) return refused(verdict.code, `its grant does not hold: ${verdict.reason}`);
+    const { grant } = verdict;
+    if (grant.member !== hello.node)
+      return refused("NOT_A_MEMBER", "it shows another node's grant");
+    if (!this.#byId.has(hello.node)) this.#noteNewcomer(grant);
+    return { ok: true };
+  }
+
+  #noteNewcomer(grant: Grant): void {
+    if (this.#newcomers.size >= NEWCOMERS_MAX) this.#newcomers.clear();
+    this.#newcomers.set(grant.member, { role: grant.role });
+    this.#options.logger.info("a peer with a valid grant is not on the member list yet", {
+      peer: grant.member,
+    });
+  }
+
+  async #readUntilCurrent(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      const list = await this.#options.read();
+      if (list !== null) this.replace(list);
+    }
+  }
+}
+
+/** Only as many as may join between two refreshes. */
+const NEWCOMERS_MAX = 1_000;
+
+function refused(code: string, reason: string): Admission {
+  return { ok: false, code, message: `Cannot link: ${reason}` };
+}
