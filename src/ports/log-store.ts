@@ -3,30 +3,10 @@
  * may be sent only after the promise of the write they rest on has resolved.
  */
 
-import type { GroupId, LogIndex, ReplicaId, Term } from "../base/index.ts";
+import type { GroupId, LogIndex, Term } from "../base/index.ts";
+import type { EntryKind, HardState, LogEntry, SnapshotMeta } from "../domain/raft/index.ts";
 
-/** `noop` is a new leader's first entry, `configuration` a Raft configuration, `command` the state machine's. */
-export type EntryKind = "noop" | "configuration" | "command";
-
-export interface LogEntry {
-  readonly index: LogIndex;
-  readonly term: Term;
-  readonly kind: EntryKind;
-  readonly payload: Uint8Array;
-}
-
-export interface HardState {
-  readonly term: Term;
-  readonly votedFor: ReplicaId | null;
-}
-
-/** The state that replaces all entries up to `index`. */
-export interface SnapshotMeta {
-  readonly index: LogIndex;
-  readonly term: Term;
-  /** The Raft configuration in force at `index`, encoded by the Raft domain. */
-  readonly configuration: Uint8Array;
-}
+export type { EntryKind, HardState, LogEntry, SnapshotMeta };
 
 /** What the disk held for one group when the log was opened. */
 export interface RecoveredGroup {

@@ -1,0 +1,448 @@
+/**
+ * Hosts all Raft groups of a node. A turn runs in this order:
+ *
+ * 1. collect: messages, ticks, proposals and durable writes have stepped the replicas since the last turn;
+ * 2. send: all that rests on no write still under way, one frame a peer for all groups. A leader's appends are among
+ *    it, so that followers write at the same time as it does (Raft thesis 10.2.1);
+ * 3. apply: what is committed and durable here goes to the state machines, after changes of leadership;
+ * 4. persist: if no write is under way, everything all groups have to write goes into one `LogStore.append`. When it
+ *    is durable the replicas are told, which releases votes and acknowledgements, and the next turn runs.
+ *
+ * Turns are microtasks: a proposal is sent and written in the turn of the event loop that made it. Time comes from
+ * one timer for all groups.
+ */
+
+import {
+  assert,
+  type ErrorCode,
+  type GroupId,
+  type LogIndex,
+  MyceliumError,
+  messageOf,
+  type NodeId,
+  nodeOfReplica,
+  present,
+  type ReplicaId,
+} from "../../base/index.ts";
+import {
+  BOOTSTRAP_INDEX,
+  type Configuration,
+  EMPTY_CONFIGURATION,
+  encodeConfiguration,
+  type Message,
+  RaftNode,
+  type SnapshotMeta,
+} from "../../domain/raft/index.ts";
+import type { GroupLog, LogWrite, RecoveredGroup, StateMachine, Timer } from "../../ports/index.ts";
+import { FrameWriter, readFrame } from "./frame.ts";
+import { type GroupHost, HostedGroup } from "./hosted-group.ts";
+import { type ConsensusOptions, raftOptionsOf } from "./options.ts";
+import type { ConsensusStatus, GroupStatus } from "./status.ts";
+
+export const RAFT_CHANNEL = "raft";
+/** A new leader's no-op is being applied: how often to look. */
+const READY_POLL_MS = 2;
+/** A process that was stopped for long must read its messages before it thinks that nobody sent any. */
+const TICKS_AT_ONCE_MAX = 2;
+
+/** What a peer's frame can be guilty of; anything else is this node's log that cannot be read. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(["MALFORMED", "TOO_LARGE", "VERSION_UNSUPPORTED"]);
+
+export interface OpenGroup {
+  readonly group: GroupId;
+  /** This node's replica in it. */
+  readonly replica: ReplicaId;
+  /** `ShardPosition.installed`: a log behind it is reset to it. */
+  readonly installed: SnapshotMeta | null;
+  /** Called once, before the group takes part. `appliedIndex()` of what it returns must be right at once. */
+  readonly makeStateMachine: (log: GroupLog) => StateMachine;
+}
+
+export class Consensus {
+  readonly #options: ConsensusOptions;
+  readonly #recovered = new Map<GroupId, RecoveredGroup>();
+  readonly #groups = new Map<GroupId, HostedGroup>();
+  readonly #awake = new Set<HostedGroup>();
+  readonly #writers = new Map<NodeId, FrameWriter>();
+  readonly #host: GroupHost;
+  #turnIsQueued = false;
+  #isWriting = false;
+  #timer: Timer | null = null;
+  #readyTimer: Timer | null = null;
+  #tickedAtMs = 0;
+  #failure: MyceliumError | null = null;
+  #isStopped = false;
+
+  constructor(options: ConsensusOptions) {
+    this.#options = options;
+    const { clock, logger, logStore, settings } = options;
+    this.#host = { clock, logger, logStore, settings, wake: (group) => this.#wake(group) };
+  }
+
+  // Start and stop.
+
+  /** Opens the log and starts the clock. Resolves with the groups it holds, none of them open. */
+  async start(): Promise<readonly RecoveredGroup[]> {
+    const recovered = await this.#options.logStore.open();
+    for (const group of recovered) this.#recovered.set(group.group, group);
+    this.#tickedAtMs = this.#options.clock.monotonicMs();
+    this.#scheduleTick();
+    return recovered;
+  }
+
+  /** Makes a group that starts with `configuration` on every replica that is made so. */
+  bootstrap(group: GroupId, configuration: Configuration): Promise<void> {
+    return this.#create(group, {
+      index: BOOTSTRAP_INDEX,
+      term: 1 as SnapshotMeta["term"],
+      configuration: encodeConfiguration(configuration),
+    });
+  }
+
+  /** Makes an empty replica of a group that lives elsewhere: it waits for that group's leader. */
+  joinEmpty(group: GroupId): Promise<void> {
+    return this.#create(group, {
+      index: 0 as LogIndex,
+      term: 0 as SnapshotMeta["term"],
+      configuration: encodeConfiguration(EMPTY_CONFIGURATION),
+    });
+  }
+
+  holds(group: GroupId): boolean {
+    return this.#recovered.has(group);
+  }
+
+  /** Begins to take part in a group that was recovered, bootstrapped or joined. */
+  async open({ group, replica, installed, makeStateMachine }: OpenGroup): Promise<GroupLog> {
+    assert(!this.#groups.has(group), `group ${group} is opened once`);
+    const { logStore, random, settings } = this.#options;
+    let recovered = present(this.#recovered.get(group), `the log of group ${group}`);
+    if (installed !== null && installed.index > recovered.lastIndex) {
+      await logStore.reset(group, installed);
+      recovered = { ...recovered, snapshot: installed, lastIndex: installed.index };
+    }
+    // The machine is made before the replica, which starts from what the machine has applied.
+    const log = new DeferredLog();
+    const stateMachine = makeStateMachine(log);
+    const node = new RaftNode({
+      id: replica,
+      options: raftOptionsOf(settings),
+      random: random.fork(),
+      reader: {
+        entries: (from, to, sizeBytesMax) => logStore.entries(group, from, to, sizeBytesMax),
+        termOf: (index) => logStore.termOf(group, index),
+      },
+      hardState: recovered.hardState,
+      snapshot: recovered.snapshot,
+      lastIndex: recovered.lastIndex,
+      appliedIndex: stateMachine.appliedIndex(),
+      damagedUpTo: recovered.damagedUpTo,
+    });
+    const hosted = new HostedGroup(this.#host, group, node);
+    log.group = hosted;
+    this.#groups.set(group, hosted);
+    hosted.attach(stateMachine);
+    this.#wake(hosted);
+    return hosted;
+  }
+
+  /** Stops taking part in a group and removes its log, votes included. */
+  async remove(group: GroupId): Promise<void> {
+    const hosted = this.#groups.get(group);
+    hosted?.close(closedError());
+    if (hosted !== undefined) this.#awake.delete(hosted);
+    this.#groups.delete(group);
+    this.#recovered.delete(group);
+    await this.#options.logStore.remove(group);
+  }
+
+  /** Hands leadership over, waits for that at most an election timeout, and stops. Does not close the log. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    if (this.#failure === null) await this.#handOverAll();
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#readyTimer?.cancel();
+    for (const group of this.#groups.values()) group.close(closedError());
+  }
+
+  // Inputs.
+
+  /** A frame of the channel "raft" from a member. What is malformed is counted and dropped. */
+  receive(from: NodeId, frame: Uint8Array): void {
+    if (!this.#isRunning) return;
+    try {
+      for (const { group, message } of readFrame(frame, from, this.#options.node)) {
+        this.#step(group, message);
+      }
+    } catch (error) {
+      this.#refuse(from, error);
+    }
+  }
+
+  /** The link to a node is gone: what was under way to it is lost. */
+  linkDown(node: NodeId): void {
+    for (const group of this.#groups.values()) {
+      for (const { replica } of group.node.status().peers) {
+        if (nodeOfReplica(replica) === node) group.node.unreachable(replica);
+      }
+    }
+  }
+
+  /** Resolves when `target` is a group's committed configuration. Leader only; see `HostedGroup.changeMembers`. */
+  changeMembers(group: GroupId, target: Configuration, timeoutMs: number): Promise<void> {
+    const hosted = this.#groups.get(group);
+    if (hosted === undefined || !this.#isRunning) return Promise.reject(closedError());
+    return hosted.changeMembers(target, timeoutMs);
+  }
+
+  /** 0 to 1, for all groups: better nodes stand earlier for election. */
+  setPerformance(performance: number): void {
+    for (const group of this.#groups.values()) group.node.setPerformance(performance);
+  }
+
+  // Views.
+
+  /** The configuration in force, committed or not; null for a group that is not open. */
+  configuration(group: GroupId): Configuration | null {
+    return this.#groups.get(group)?.node.configuration ?? null;
+  }
+
+  /** The replica itself, for checkers of invariants in tests. */
+  replica(group: GroupId): RaftNode | null {
+    return this.#groups.get(group)?.node ?? null;
+  }
+
+  groupStatus(group: GroupId): GroupStatus | null {
+    return this.#groups.get(group)?.status() ?? null;
+  }
+
+  status(): ConsensusStatus {
+    const failure = this.#failure;
+    return {
+      failure: failure === null ? null : { code: failure.code, message: failure.message },
+      groups: [...this.#groups.values()].map((group) => group.status()),
+    };
+  }
+
+  get #isRunning(): boolean {
+    return !this.#isStopped && this.#failure === null;
+  }
+
+  async #create(group: GroupId, snapshot: SnapshotMeta): Promise<void> {
+    assert(!this.#recovered.has(group), `group ${group} is there already`);
+    await this.#options.logStore.create(group, snapshot);
+    this.#recovered.set(group, {
+      group,
+      hardState: { term: 0 as SnapshotMeta["term"], votedFor: null },
+      snapshot,
+      lastIndex: snapshot.index,
+      damagedUpTo: null,
+    });
+  }
+
+  #step(group: GroupId, message: Message): void {
+    const hosted = this.#groups.get(group);
+    if (hosted === undefined) return;
+    hosted.node.step(message);
+    this.#wake(hosted);
+  }
+
+  #refuse(from: NodeId, error: unknown): void {
+    if (!(error instanceof MyceliumError)) throw error;
+    if (!REFUSALS.has(error.code)) {
+      this.#fail(error);
+      return;
+    }
+    this.#options.metrics.count("mycelium_raft_refused_total", 1, { code: error.code });
+    this.#options.logger.debug("raft message refused", { from, error: error.message });
+  }
+
+  #scheduleTick(): void {
+    const { clock, settings } = this.#options;
+    this.#timer = clock.after(settings.tickMs, () => this.#tick());
+  }
+
+  #tick(): void {
+    if (!this.#isRunning) return;
+    this.#scheduleTick();
+    const { clock, settings } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const elapsed = Math.floor((nowMs - this.#tickedAtMs) / settings.tickMs);
+    this.#tickedAtMs = nowMs;
+    const ticks = Math.min(TICKS_AT_ONCE_MAX, Math.max(1, elapsed));
+    for (const group of this.#groups.values()) {
+      for (let i = 0; i < ticks; i++) group.tick(nowMs);
+      this.#awake.add(group);
+    }
+    this.#turn();
+  }
+
+  #wake(group: HostedGroup): void {
+    this.#awake.add(group);
+    if (this.#turnIsQueued) return;
+    this.#turnIsQueued = true;
+    queueMicrotask(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#turnIsQueued = false;
+    if (!this.#isRunning) return;
+    try {
+      // Collecting may wake groups again: a set is walked to its end, what was added meanwhile included.
+      for (const group of this.#awake) {
+        this.#awake.delete(group);
+        group.collect((message) => this.#gather(group.id, message));
+      }
+      this.#send();
+      this.#persist();
+      this.#watchReadiness();
+    } catch (error) {
+      if (!(error instanceof MyceliumError)) throw error;
+      // Reading the log back failed: what is there is not what was written.
+      this.#fail(error);
+    }
+  }
+
+  #gather(group: GroupId, message: Message): void {
+    const to = nodeOfReplica(message.to);
+    let writer = this.#writers.get(to);
+    if (writer === undefined) {
+      writer = new FrameWriter();
+      this.#writers.set(to, writer);
+    }
+    writer.add(group, message);
+  }
+
+  #send(): void {
+    for (const [node, writer] of this.#writers) {
+      for (const frame of writer.takeFrames()) {
+        if (!this.#options.transport.send(node, RAFT_CHANNEL, frame, 0)) {
+          this.linkDown(node);
+          break;
+        }
+      }
+    }
+  }
+
+  #persist(): void {
+    if (this.#isWriting) return;
+    if (this.#replaceByInstalled()) return;
+    const writes: LogWrite[] = [];
+    const written: { readonly group: HostedGroup; readonly sequence: number }[] = [];
+    for (const group of this.#groups.values()) {
+      const write = group.takeWrite();
+      if (write === null) continue;
+      writes.push({ group: group.id, hardState: write.hardState, entries: write.entries });
+      written.push({ group, sequence: write.sequence });
+    }
+    if (writes.length > 0) this.#durable(this.#options.logStore.append(writes), written);
+  }
+
+  /** True when a log is being replaced by a snapshot, which is a write like any other. */
+  #replaceByInstalled(): boolean {
+    for (const group of this.#groups.values()) {
+      const installed = group.takeInstalled();
+      if (installed === null) continue;
+      const sequence = group.node.snapshotInstalled(installed);
+      this.#wake(group);
+      if (sequence === null) continue;
+      const reset = this.#options.logStore.reset(group.id, installed);
+      this.#durable(reset, [{ group, sequence }]);
+      return true;
+    }
+    return false;
+  }
+
+  #durable(
+    write: Promise<void>,
+    written: readonly { readonly group: HostedGroup; readonly sequence: number }[],
+  ): void {
+    this.#isWriting = true;
+    const { clock, metrics } = this.#options;
+    const beganMs = clock.monotonicMs();
+    write.then(
+      () => {
+        this.#isWriting = false;
+        metrics.observeSeconds(
+          "mycelium_raft_persist_seconds",
+          (clock.monotonicMs() - beganMs) / 1e3,
+        );
+        for (const { group, sequence } of written) {
+          group.node.persisted(sequence);
+          this.#awake.add(group);
+        }
+        this.#turn();
+      },
+      (error) => this.#fail(error),
+    );
+  }
+
+  /** A state machine does not tell when it has applied the no-op that makes its leader ready. */
+  #watchReadiness(): void {
+    if (this.#readyTimer !== null) return;
+    const waiting = [...this.#groups.values()].filter((group) => group.isBecomingReady);
+    if (waiting.length === 0) return;
+    this.#readyTimer = this.#options.clock.after(READY_POLL_MS, () => {
+      this.#readyTimer = null;
+      for (const group of waiting) this.#awake.add(group);
+      this.#turn();
+    });
+  }
+
+  /** Stops acknowledging for good; others are asked to take over. */
+  #fail(cause: unknown): void {
+    if (!this.#isRunning) return;
+    const failure = new MyceliumError(
+      cause instanceof MyceliumError ? cause.code : "STATE_CORRUPT",
+      `Cannot go on with consensus on this node: the log failed: ${messageOf(cause)}; make room or replace the disk, then start the node again`,
+      { cause },
+    );
+    this.#options.logger.error("consensus stopped", { error: messageOf(cause) });
+    for (const group of this.#groups.values()) {
+      group.node.stepDown();
+      for (const message of group.node.takeReady().messages) this.#gather(group.id, message);
+    }
+    this.#send();
+    this.#failure = failure;
+    this.#timer?.cancel();
+    this.#readyTimer?.cancel();
+    for (const group of this.#groups.values()) group.close(failure);
+    this.#options.onFailure(failure);
+  }
+
+  async #handOverAll(): Promise<void> {
+    const led = (): boolean =>
+      [...this.#groups.values()].some(
+        ({ node }) => node.role === "leader" && node.status().peers.some((peer) => peer.isActive),
+      );
+    for (const group of this.#groups.values()) group.handOver("this node stops");
+    const { clock, settings } = this.#options;
+    const deadlineMs = clock.monotonicMs() + settings.electionMs;
+    while (this.#isRunning && led() && clock.monotonicMs() < deadlineMs) {
+      await new Promise<void>((resolve) => clock.after(settings.tickMs, resolve));
+    }
+  }
+}
+
+/** Stands for the group until it is made: a state machine is given its log before there is a replica. */
+class DeferredLog implements GroupLog {
+  group: HostedGroup | null = null;
+
+  leadership = () => this.#opened().leadership();
+  propose = (payload: Uint8Array) => this.#opened().propose(payload);
+  readIndex = (timeoutMs: number) => this.#opened().readIndex(timeoutMs);
+  metaAt = (index: LogIndex) => this.#opened().metaAt(index);
+  commitIndex = () => this.#opened().commitIndex();
+  compact = (durableIndex: LogIndex) => this.#opened().compact(durableIndex);
+  handOver = (reason: string) => this.#opened().handOver(reason);
+  weights = () => this.#opened().weights();
+
+  #opened(): HostedGroup {
+    return present(this.group, "the group of a log that is used before it is open");
+  }
+}
+
+function closedError(): MyceliumError {
+  return new MyceliumError("CLOSED", "Cannot use consensus: it has stopped on this node");
+}

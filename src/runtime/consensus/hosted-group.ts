@@ -1,0 +1,302 @@
+/**
+ * One Raft group on this node: the replica, the state machine it feeds, and those who wait for either. Collected from
+ * by `Consensus` once a turn; tells it by `wake` that there is something to collect.
+ */
+
+import {
+  type GroupId,
+  type LogIndex,
+  MyceliumError,
+  messageOf,
+  nodeOfReplica,
+  type ReplicaId,
+} from "../../base/index.ts";
+import {
+  type Configuration,
+  type Message,
+  type RaftNode,
+  type RaftWrite,
+  replicasOf,
+  type SnapshotMeta,
+  type SnapshotRequest,
+  weightOf,
+  weightsOf,
+} from "../../domain/raft/index.ts";
+import type {
+  Clock,
+  GroupLog,
+  Leadership,
+  Logger,
+  LogStore,
+  Proposal,
+  StateMachine,
+} from "../../ports/index.ts";
+import { MemberChange } from "./member-change.ts";
+import type { ConsensusSettings } from "./options.ts";
+import { ReadWaiters } from "./read-waiters.ts";
+import type { GroupStatus } from "./status.ts";
+
+/** What one proposal may weigh: a frame must carry it whole. */
+export const PROPOSAL_BYTES_MAX = 8 * 1_048_576;
+
+export interface GroupHost {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly logStore: LogStore;
+  readonly settings: ConsensusSettings;
+  /** Has the group collected from soon, in this turn of the event loop. */
+  wake(group: HostedGroup): void;
+}
+
+export class HostedGroup implements GroupLog {
+  readonly id: GroupId;
+  readonly node: RaftNode;
+  readonly #host: GroupHost;
+  readonly #logger: Logger;
+  readonly #reads = new ReadWaiters();
+  readonly #change: MemberChange;
+  #stateMachine: StateMachine | null = null;
+  #leadership: Leadership;
+  /** A snapshot the state machine has, to replace the log by. */
+  #installed: SnapshotMeta | null = null;
+  #installError: string | null = null;
+  #isClosed = false;
+
+  constructor(host: GroupHost, id: GroupId, node: RaftNode) {
+    this.#host = host;
+    this.id = id;
+    this.node = node;
+    this.#logger = host.logger.with({ group: id });
+    this.#change = new MemberChange(host.settings.promoteLagEntries);
+    this.#leadership = { term: node.term, leader: null, ready: false };
+  }
+
+  // What the state machine calls.
+
+  leadership(): Leadership {
+    return this.#leadership;
+  }
+
+  propose(payload: Uint8Array): Proposal | null {
+    if (payload.length > PROPOSAL_BYTES_MAX) {
+      throw new MyceliumError(
+        "TOO_LARGE",
+        `Cannot propose ${payload.length} bytes: an entry has at most ${PROPOSAL_BYTES_MAX}; split it`,
+      );
+    }
+    if (this.#isClosed || !this.#leadership.ready) return null;
+    const index = this.node.propose([payload]);
+    if (index === null) return null;
+    this.#host.wake(this);
+    return { index, term: this.node.term };
+  }
+
+  readIndex(timeoutMs: number): Promise<LogIndex> {
+    if (this.#isClosed) return Promise.reject(this.#closedError());
+    const nowMs = this.#host.clock.monotonicMs();
+    const answer = this.#reads.add(nowMs + timeoutMs);
+    if (this.#askForReads(nowMs)) this.#host.wake(this);
+    return answer;
+  }
+
+  metaAt(index: LogIndex): SnapshotMeta {
+    return this.node.metaAt(index);
+  }
+
+  commitIndex(): LogIndex {
+    return this.node.commitIndex;
+  }
+
+  compact(durableIndex: LogIndex): void {
+    const { trailingEntries, compactMinEntries } = this.#host.settings;
+    const cut = (durableIndex - trailingEntries) as LogIndex;
+    if (this.#isClosed || cut - this.node.snapshotIndex < compactMinEntries) return;
+    const snapshot = this.node.compact(cut);
+    if (snapshot === null) return;
+    this.#host.logStore.compact(this.id, snapshot).catch((error) => {
+      // The entries are merely kept; a log that cannot be written any more fails at the next append.
+      this.#logger.warn("log could not be cut", { error: messageOf(error) });
+    });
+  }
+
+  handOver(reason: string): void {
+    const refusal = this.node.transferLeadership(null);
+    if (refusal === "notLeader") return;
+    this.#logger.info("handing leadership over", { reason, refusal });
+    this.#host.wake(this);
+  }
+
+  weights(): ReadonlyMap<ReplicaId, number> {
+    return weightsOf(this.node.configuration);
+  }
+
+  // What the agent calls, through `Consensus`.
+
+  /** Resolves when `target` is the committed configuration. Rejects with NOT_LEADER, OVERLOADED, BAD_ARGUMENT, TIMEOUT. */
+  changeMembers(target: Configuration, timeoutMs: number): Promise<void> {
+    const nowMs = this.#host.clock.monotonicMs();
+    const done = this.#change.begin(target, nowMs + timeoutMs);
+    this.#change.advance(this.node, nowMs);
+    this.#host.wake(this);
+    return done;
+  }
+
+  status(): GroupStatus {
+    const status = this.node.status();
+    const { configuration } = this.node;
+    return {
+      group: this.id,
+      replica: status.replica,
+      role: status.role,
+      term: status.term,
+      leader: this.#leadership.leader,
+      isReady: this.#leadership.ready,
+      commitIndex: status.commitIndex,
+      appliedIndex: this.#stateMachine?.appliedIndex() ?? status.commitIndex,
+      lastIndex: status.lastIndex,
+      firstIndex: status.firstIndex,
+      members: [...replicasOf(configuration)].map((replica) => ({
+        replica,
+        node: nodeOfReplica(replica),
+        weight: weightOf(configuration, replica),
+        isLeaving: isLeaving(configuration, replica),
+      })),
+      peers: status.peers.map(({ replica, state, matchIndex, isActive }) => ({
+        replica,
+        node: nodeOfReplica(replica),
+        state,
+        matchIndex,
+        lag: status.lastIndex - matchIndex,
+        isActive,
+      })),
+      damagedUpTo: status.damagedUpTo,
+      isInstalling: status.isInstalling,
+      installError: this.#installError,
+    };
+  }
+
+  // What `Consensus` calls.
+
+  attach(stateMachine: StateMachine): void {
+    this.#stateMachine = stateMachine;
+    stateMachine.leadershipChanged(this.#leadership);
+  }
+
+  /** One tick of the clock. */
+  tick(nowMs: number): void {
+    this.node.tick();
+    this.#reads.retry(nowMs, this.#host.settings.electionMs);
+    this.#reads.expire(nowMs, () => this.#noQuorumError());
+  }
+
+  /**
+   * Takes everything there is to do: messages go to `send`, what is committed to the state machine, after the change
+   * of leadership it may rest on.
+   */
+  collect(send: (message: Message) => void): void {
+    const stateMachine = this.#stateMachine;
+    if (stateMachine === null || this.#isClosed) return;
+    const nowMs = this.#host.clock.monotonicMs();
+    this.#change.advance(this.node, nowMs);
+    for (;;) {
+      this.node.applied(stateMachine.appliedIndex());
+      const ready = this.node.takeReady();
+      for (const message of ready.messages) send(message);
+      this.#noticeLeadership(stateMachine, nowMs);
+      for (const read of ready.reads) this.#reads.answered(read.context, read.index);
+      if (ready.snapshot !== null) this.#install(stateMachine, ready.snapshot);
+      if (ready.committed.length > 0) stateMachine.apply(ready.committed);
+      const hasAsked = this.#askForReads(nowMs);
+      const { messages, committed, reads } = ready;
+      if (!hasAsked && messages.length + committed.length + reads.length === 0) break;
+    }
+  }
+
+  /** Waits to be told ready: the leader's own no-op is committed and being applied. */
+  get isBecomingReady(): boolean {
+    return this.node.role === "leader" && !this.#leadership.ready;
+  }
+
+  takeWrite(): RaftWrite | null {
+    return this.#isClosed ? null : this.node.takeWrite();
+  }
+
+  /** A snapshot to put in the log's place, once. */
+  takeInstalled(): SnapshotMeta | null {
+    const installed = this.#installed;
+    this.#installed = null;
+    return installed;
+  }
+
+  /** Takes part no more: who waits is told, the state machine sees no leader. */
+  close(error: MyceliumError): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#reads.rejectAll(error);
+    this.#change.abandon(error);
+    this.#leadership = { term: this.node.term, leader: null, ready: false };
+    this.#stateMachine?.leadershipChanged(this.#leadership);
+  }
+
+  /** True when a question went out: there is something to collect. */
+  #askForReads(nowMs: number): boolean {
+    return this.#reads.ask(nowMs, (context) => this.node.readIndex(context));
+  }
+
+  #noticeLeadership(stateMachine: StateMachine, nowMs: number): void {
+    const { node } = this;
+    const leader = node.leader === null ? null : nodeOfReplica(node.leader);
+    const ready = node.role === "leader" && stateMachine.appliedIndex() >= node.noopIndex;
+    const before = this.#leadership;
+    if (before.term === node.term && before.leader === leader && before.ready === ready) return;
+    this.#leadership = { term: node.term, leader, ready };
+    if (before.leader !== leader) {
+      this.#logger.info("leader changed", { term: node.term, leader });
+      this.#reads.retry(nowMs, 0);
+    }
+    stateMachine.leadershipChanged(this.#leadership);
+  }
+
+  #install(stateMachine: StateMachine, request: SnapshotRequest): void {
+    const source = nodeOfReplica(request.source);
+    this.#logger.info("installing a snapshot", { source, atLeast: request.atLeast });
+    stateMachine.installSnapshot(source, request.atLeast).then(
+      (installed) => {
+        this.#logger.info("snapshot installed", { index: installed.index });
+        this.#installed = installed;
+        this.#installError = null;
+        this.#host.wake(this);
+      },
+      (error) => {
+        if (this.#isClosed) return;
+        this.#installError = messageOf(error);
+        this.#logger.warn("snapshot not installed", { source, error: this.#installError });
+        this.node.snapshotFailed();
+        this.#host.wake(this);
+      },
+    );
+  }
+
+  #noQuorumError(): MyceliumError {
+    const { leader } = this.#leadership;
+    const found =
+      leader === null
+        ? "no leader is known here"
+        : `the leader ${leader} did not confirm it with a quorum in time`;
+    return new MyceliumError(
+      "NO_QUORUM",
+      `Cannot read consistently: ${found}; needed a majority of the vote weight of ${this.id}; retry later or read with consistency "local"`,
+    );
+  }
+
+  #closedError(): MyceliumError {
+    return new MyceliumError("CLOSED", `Cannot use ${this.id}: consensus has stopped on this node`);
+  }
+}
+
+function isLeaving(configuration: Configuration, replica: ReplicaId): boolean {
+  const stays =
+    configuration.voters.some((voter) => voter.replica === replica) ||
+    configuration.learners.includes(replica);
+  return !stays;
+}

@@ -1,0 +1,16 @@
+/**
+ * How to drive it: `new Consensus(options)`, `await start()` (opens the log; tells the groups it holds), for each group
+ * that is not there `await bootstrap(group, configuration)` (founders, all with the same configuration) or
+ * `await joinEmpty(group)` (everyone else), then `await open({ group, replica, installed, makeStateMachine })`. Give
+ * frames of the channel `RAFT_CHANNEL` to `receive`, lost links to `linkDown`. The leader admits a replica with
+ * `changeMembers`. `await stop()` hands leadership over. Time passes only through the Clock port, turns are
+ * microtasks, so that one seed replays a run.
+ */
+export { Consensus, type OpenGroup, RAFT_CHANNEL } from "./consensus.ts";
+export {
+  CONSENSUS_SETTINGS,
+  type ConsensusOptions,
+  type ConsensusSettings,
+  type FrameSender,
+} from "./options.ts";
+export type { ConsensusStatus, GroupStatus, MemberStatus, PeerProgress } from "./status.ts";

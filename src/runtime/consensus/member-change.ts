@@ -1,0 +1,113 @@
+/**
+ * Leads a group's configuration to a target in single steps: newcomers learn first and are promoted when they have
+ * caught up (Raft thesis 4.2.1), then voters change, then weights, one voter at a time.
+ */
+
+import { MyceliumError } from "../../base/index.ts";
+import {
+  type Configuration,
+  describeConfiguration,
+  equalConfigurations,
+  isVoter,
+  type RaftNode,
+  stepTowards,
+} from "../../domain/raft/index.ts";
+
+interface Change {
+  readonly target: Configuration;
+  readonly deadlineMs: number;
+  readonly resolve: () => void;
+  readonly reject: (error: MyceliumError) => void;
+}
+
+export class MemberChange {
+  readonly #promoteLagEntries: number;
+  #change: Change | null = null;
+  #waitsFor = "";
+
+  constructor(promoteLagEntries: number) {
+    this.#promoteLagEntries = promoteLagEntries;
+  }
+
+  /** Resolves when `target` is committed. Rejects with OVERLOADED while another change is under way. */
+  begin(target: Configuration, deadlineMs: number): Promise<void> {
+    if (this.#change !== null) {
+      return Promise.reject(
+        new MyceliumError(
+          "OVERLOADED",
+          "Cannot change the members: another change is under way; retry when it is done",
+        ),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#change = { target, deadlineMs, resolve, reject };
+    });
+  }
+
+  get isActive(): boolean {
+    return this.#change !== null;
+  }
+
+  /** Does what can be done now. */
+  advance(node: RaftNode, nowMs: number): void {
+    const change = this.#change;
+    if (change === null) return;
+    if (node.role !== "leader") {
+      this.abandon(
+        new MyceliumError("NOT_LEADER", "Cannot change the members: this node does not lead"),
+      );
+    } else if (this.#isDone(node, change.target)) {
+      this.#change = null;
+      change.resolve();
+    } else if (nowMs >= change.deadlineMs) {
+      this.abandon(
+        new MyceliumError("TIMEOUT", `Cannot change the members in time: ${this.#waitsFor}`),
+      );
+    } else {
+      this.#step(node, change);
+    }
+  }
+
+  abandon(error: MyceliumError): void {
+    const change = this.#change;
+    this.#change = null;
+    change?.reject(error);
+  }
+
+  #isDone(node: RaftNode, target: Configuration): boolean {
+    const isCommitted = node.configurationIndex <= node.commitIndex;
+    return isCommitted && equalConfigurations(node.configuration, target);
+  }
+
+  #step(node: RaftNode, change: Change): void {
+    const step = stepTowards(node.configuration, change.target);
+    if (step === null) {
+      this.#waitsFor = `${describeConfiguration(node.configuration)} has no quorum yet`;
+      return;
+    }
+    const laggard = this.#laggard(node, step);
+    if (laggard !== null) {
+      this.#waitsFor = `${laggard} has not caught up; check that it runs and is reachable`;
+      return;
+    }
+    try {
+      const refusal = node.proposeConfiguration(step);
+      this.#waitsFor = `${describeConfiguration(step)} is not committed (${refusal ?? "proposed"})`;
+    } catch (error) {
+      if (!(error instanceof MyceliumError)) throw error;
+      this.abandon(error);
+    }
+  }
+
+  /** A learner that would become a voter and is too far behind: it would hold up the quorum. */
+  #laggard(node: RaftNode, step: Configuration): string | null {
+    const peers = new Map(node.status().peers.map((peer) => [peer.replica, peer]));
+    for (const { replica } of step.voters) {
+      if (isVoter(node.configuration, replica)) continue;
+      const peer = peers.get(replica);
+      if (peer === undefined || peer.state !== "replicate") return replica;
+      if (peer.matchIndex + this.#promoteLagEntries < node.lastIndex) return replica;
+    }
+    return null;
+  }
+}

@@ -1,0 +1,62 @@
+/** What the consensus host is given. */
+
+import type { MyceliumError, NodeId, Random } from "../../base/index.ts";
+import { DEFAULT_RAFT_OPTIONS, type RaftOptions } from "../../domain/raft/index.ts";
+import type { Clock, Logger, LogStore, Metrics, Priority } from "../../ports/index.ts";
+
+export interface ConsensusSettings {
+  /** How often all groups look at the time. */
+  readonly tickMs: number;
+  readonly heartbeatMs: number;
+  /** Least silence of a leader before others stand; they wait up to twice as long. */
+  readonly electionMs: number;
+  /** Entries kept behind the cut, for followers that lag. */
+  readonly trailingEntries: number;
+  /** The log is cut when it can lose at least so many. */
+  readonly compactMinEntries: number;
+  /** A learner becomes a voter once it is no further behind than this. */
+  readonly promoteLagEntries: number;
+  /** Limits of each group. */
+  readonly raft: Partial<Omit<RaftOptions, "electionTicks" | "heartbeatTicks">>;
+}
+
+export const CONSENSUS_SETTINGS: ConsensusSettings = {
+  tickMs: 25,
+  heartbeatMs: 100,
+  electionMs: 500,
+  trailingEntries: 4_096,
+  compactMinEntries: 1_024,
+  promoteLagEntries: 64,
+  raft: {},
+};
+
+/** Sends a frame; false when it was dropped. `Transport.send` on the channel "raft" fits. */
+export interface FrameSender {
+  send(to: NodeId, channel: string, payload: Uint8Array, priority: Priority): boolean;
+}
+
+export interface ConsensusOptions {
+  readonly node: NodeId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logStore: LogStore;
+  readonly transport: FrameSender;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly settings: ConsensusSettings;
+  /**
+   * The log can no longer be written: this node has stopped acknowledging and takes part no more until it is
+   * started again. Called once.
+   */
+  readonly onFailure: (error: MyceliumError) => void;
+}
+
+export function raftOptionsOf(settings: ConsensusSettings): RaftOptions {
+  const ticks = (ms: number): number => Math.max(1, Math.round(ms / settings.tickMs));
+  return {
+    ...DEFAULT_RAFT_OPTIONS,
+    ...settings.raft,
+    electionTicks: ticks(settings.electionMs),
+    heartbeatTicks: ticks(settings.heartbeatMs),
+  };
+}
