@@ -3,10 +3,11 @@
  * one holds no replica), and asked on every link.
  */
 
-import { formatDurationMs, type NodeId } from "../../base/index.ts";
+import { errorCodeOf, formatDurationMs, messageOf, type NodeId } from "../../base/index.ts";
 import {
   CLOCK_TOLERANCE_MS,
   type Grant,
+  type GrantVerdict,
   type Network,
   type NodeRole,
   verifyGrant,
@@ -130,13 +131,22 @@ export class Membership {
   }
 
   #judgeGrant(hello: PeerHello): Admission {
-    const verdict = verifyGrant(hello.grant, this.#options.network, this.#options.clock.wallMs());
+    const verdict = this.#verifyGrant(hello.grant);
     if (!verdict.ok) return refused(verdict.code, `its grant does not hold: ${verdict.reason}`);
     const { grant } = verdict;
     if (grant.member !== hello.node)
       return refused("NOT_A_MEMBER", "it shows another node's grant");
     if (!this.#byId.has(hello.node)) this.#noteNewcomer(grant);
     return { ok: true };
+  }
+
+  #verifyGrant(encoded: Uint8Array): GrantVerdict {
+    try {
+      return verifyGrant(encoded, this.#options.network, this.#options.clock.wallMs());
+    } catch (error) {
+      if (errorCodeOf(error) !== "MALFORMED") throw error;
+      return { ok: false, code: "MALFORMED", reason: messageOf(error) };
+    }
   }
 
   #noteNewcomer(grant: Grant): void {
