@@ -1,9 +1,11 @@
 /** Help texts: usage, what it does, commands or arguments, flags, examples. */
 
 import type { ArgDef } from "citty";
+import { settingFlags } from "../domain/config/index.ts";
 import { aliasesOf, type Command } from "./command.ts";
 import { type Paint, paint } from "./terminal.ts";
 
+const SETTING_NAMES = new Set(settingFlags().map(({ flag }) => flag));
 const FLAG_COLUMN_MAX = 34;
 
 /** `path` is "mycelium token create". */
@@ -31,7 +33,9 @@ export function helpText(command: Command, path: string, colour: boolean): strin
     "Arguments",
     words.map(([name, one]) => [name.toUpperCase(), one.description ?? ""]),
   );
-  section(lines, ink, "Flags", flags.map(flagRow));
+  const isSetting = ([name]: [string, ArgDef]) => SETTING_NAMES.has(name) && name !== "state";
+  section(lines, ink, "Flags", flags.filter((one) => !isSetting(one)).map(flagRow));
+  section(lines, ink, "Settings", flags.filter(isSetting).map(flagRow));
   lines.push("", ink.bold("Examples"), ...command.examples.map((one) => `  ${one}`));
   if (command.subcommands.length > 0) {
     lines.push("", `\`${path} COMMAND --help\` says more about each.`);

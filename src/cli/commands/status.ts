@@ -3,7 +3,7 @@
 import { MyceliumError, parseDurationMs } from "../../base/index.ts";
 import type { Status } from "../../domain/api/index.ts";
 import { command, STATE_ARG } from "../command.ts";
-import { EXIT, exitCodeOf } from "../exit-code.ts";
+import { EXIT } from "../exit-code.ts";
 import { clientOf } from "../state-directory.ts";
 import { statusView } from "../status/status-view.ts";
 import { paint, type Terminal } from "../terminal.ts";
@@ -37,7 +37,8 @@ export const statusCommand = command({
       args.json ? [JSON.stringify(status)] : statusView(status, ink);
     if (args.watch) {
       const intervalMs = intervalOf(args.interval);
-      return watch(async () => print(await client.status()), intervalMs, terminal);
+      const redraws = terminal.isTerminal && !args.json;
+      return watch(async () => print(await client.status()), intervalMs, redraws, terminal);
     }
     const status = await client.status();
     for (const line of print(status)) terminal.out(line);
@@ -45,10 +46,11 @@ export const statusCommand = command({
   },
 });
 
-/** Redraws on a terminal, else adds lines. An agent that is away is said, not an end: it may come back. */
+/** Redraws on a person's screen, where an agent that is away is said and may come back; else adds lines. */
 async function watch(
   look: () => Promise<string[]>,
   intervalMs: number,
+  redraws: boolean,
   terminal: Terminal,
 ): Promise<number> {
   for (;;) {
@@ -56,11 +58,10 @@ async function watch(
     try {
       lines = await look();
     } catch (error) {
-      if (!(error instanceof MyceliumError) || !terminal.isTerminal) throw error;
+      if (!(error instanceof MyceliumError) || !redraws) throw error;
       lines = [error.message];
-      if (exitCodeOf(error) === EXIT.usage) throw error;
     }
-    terminal.out((terminal.isTerminal ? CLEAR_SCREEN : "") + lines.join("\n"));
+    terminal.out((redraws ? CLEAR_SCREEN : "") + lines.join("\n"));
     await Bun.sleep(intervalMs);
   }
 }
