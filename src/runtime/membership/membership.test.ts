@@ -1,0 +1,82 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import type { NodeKey } from "../../domain/identity/index.ts";
+import { announcement, key, NOW, root, World } from "./member-world.test.ts";
+
+let world: World;
+beforeEach(async () => {
+  world = await new World().start();
+});
+
+describe("Membership", () => {
+  const hello = (node: NodeKey, grant: Uint8Array, wallMs = NOW) => ({
+    node: node.nodeId,
+    instance: "i",
+    protocolVersion: "1.0.0",
+    minProtocolVersion: "1.0.0",
+    features: [],
+    grant,
+    wallMs,
+    addresses: [],
+  });
+
+  test("admits members and newcomers by their grant, and nobody else", async () => {
+    const token = await world.invite({ uses: 2 });
+    const { encodedGrant } = await world.join(token, key(2));
+    const { membership } = world;
+    expect(membership.admit(hello(key(2), encodedGrant))).toEqual({ ok: true });
+    expect(membership.admit(hello(key(3), encodedGrant))).toMatchObject({ code: "NOT_A_MEMBER" });
+    const stranger = membership.admit(hello(key(9), world.grantOf(key(9))));
+    expect(stranger).toMatchObject({ ok: false, code: "NOT_A_MEMBER" });
+    const late = membership.admit(hello(key(2), encodedGrant, NOW + 400_000));
+    expect(late).toMatchObject({ code: "CLOCK_OFF" });
+    const garbage = membership.admit(hello(key(2), Uint8Array.of(1)));
+    expect(garbage).toMatchObject({ ok: false, code: "MALFORMED" });
+    const fresh = await new World().start();
+    expect(fresh.membership.admit(hello(key(2), encodedGrant))).toEqual({ ok: true });
+    expect(fresh.membership.isValidator(key(2).nodeId)).toBe(true);
+  });
+
+  test("refuses who left or was removed, though the grant still holds", async () => {
+    const token = await world.invite({ uses: 2 });
+    for (const [n, reason] of [
+      [2, "left"],
+      [3, "removed"],
+    ] as const) {
+      const { encodedGrant } = await world.join(token, key(n));
+      await world.store.remove(key(n).nodeId, reason, NOW);
+      await world.membership.refresh();
+      const verdict = world.membership.admit(hello(key(n), encodedGrant));
+      expect(verdict).toMatchObject({ ok: false, code: "NOT_A_MEMBER" });
+      expect(world.membership.isValidator(key(n).nodeId)).toBe(false);
+    }
+  });
+
+  test("tells listeners of each change once", async () => {
+    const seen: number[] = [];
+    const stop = world.membership.onChange((list) => seen.push(list.members.length));
+    await world.membership.refresh();
+    await world.join(await world.invite(), key(2));
+    await Promise.all([world.membership.refresh(), world.membership.refresh()]);
+    expect(seen).toEqual([2]);
+    stop();
+    await world.store.announce(key(2).nodeId, { ...announcement, addresses: ["10.0.0.9:1"] }, NOW);
+    await world.membership.refresh();
+    expect(seen).toEqual([2]);
+    expect(world.membership.peers()).toEqual([{ node: key(2).nodeId, addresses: ["10.0.0.9:1"] }]);
+  });
+
+  test("a new life of a replica is counted, and an announcement of no member is not taken", async () => {
+    await world.store.beginReplicaLife(root.nodeId);
+    await world.membership.refresh();
+    expect(world.membership.member(root.nodeId)?.replicaLife).toBe(1);
+    expect(await world.store.announce(key(9).nodeId, announcement, NOW)).toBe(false);
+  });
+
+  test("before the tables are there the list is unknown, and making them twice is harmless", async () => {
+    const empty = new World();
+    expect(await empty.store.readAll()).toBeNull();
+    await empty.start();
+    await empty.start();
+    expect(empty.membership.members().length).toBe(1);
+  });
+});
