@@ -10,7 +10,7 @@ export type NativeTarget = "x64" | "arm64";
 
 const ROOT = resolve(import.meta.dir, "..");
 const CACHE = join(ROOT, ".cache");
-const ZIG_VERSION = "0.15.1";
+const ZIG_VERSION = "0.16.0";
 /** The oldest C library the executable runs on (Bun's own floor). */
 const GLIBC_FLOOR = "2.17";
 const ZIG_TARGETS: Readonly<Record<NativeTarget, string>> = {

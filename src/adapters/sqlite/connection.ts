@@ -1,0 +1,90 @@
+/** How every connection to a shard's file is opened: typed values, WAL, defensive, guarded. */
+
+import { DatabaseSync } from "node:sqlite";
+import { MyceliumError, messageOf } from "../../base/index.ts";
+import { throwIfCorrupt } from "./sql-error.ts";
+
+export interface ConnectionOptions {
+  /** The compiled native guard. */
+  readonly guardPath: string;
+  readonly readOnly: boolean;
+  readonly cacheSizeBytes: number;
+}
+
+/** SQLITE_LIMIT_LENGTH: the largest text, blob or row, the same on every replica. */
+const VALUE_SIZE_MAX = 64 * 1_048_576;
+/** Pages in the WAL before a commit copies them back; the checkpoint Worker usually does so earlier. */
+const WAL_PAGES_MAX = 4_096;
+const WAL_SIZE_KEPT_BYTES = 32 * 1_048_576;
+const BUSY_TIMEOUT_MS = 5_000;
+
+const guardedPaths = new Set<string>();
+
+const OPTIONS = {
+  allowExtension: true,
+  enableDoubleQuotedStringLiterals: true,
+  enableForeignKeyConstraints: true,
+  readBigInts: true,
+  returnArrays: true,
+  timeout: BUSY_TIMEOUT_MS,
+} as const;
+
+/** Throws STATE_CORRUPT when the file is no sound database. */
+export function openConnection(path: string, options: ConnectionOptions): DatabaseSync {
+  installGuardedVfs(options.guardPath);
+  let db: DatabaseSync;
+  try {
+    db = new DatabaseSync(path, { ...OPTIONS, readOnly: options.readOnly });
+  } catch (error) {
+    throwIfCorrupt(error);
+    throw new MyceliumError("STATE_NOT_WRITABLE", `Cannot open ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  try {
+    loadGuard(db, options.guardPath);
+    configure(db, options);
+    return db;
+  } catch (error) {
+    db.close();
+    throwIfCorrupt(error);
+    throw error;
+  }
+}
+
+function configure(db: DatabaseSync, options: ConnectionOptions): void {
+  db.exec(`PRAGMA cache_size = -${Math.ceil(options.cacheSizeBytes / 1_024)}`);
+  db.exec("PRAGMA cell_size_check = ON");
+  db.exec(`SELECT mycelium_limits(${VALUE_SIZE_MAX})`);
+  if (options.readOnly) return;
+  db.exec("PRAGMA journal_mode = WAL");
+  db.exec("PRAGMA synchronous = NORMAL");
+  db.exec(`PRAGMA wal_autocheckpoint = ${WAL_PAGES_MAX}`);
+  db.exec(`PRAGMA journal_size_limit = ${WAL_SIZE_KEPT_BYTES}`);
+  db.enableDefensive(true);
+}
+
+/** The guard's VFS serves connections opened after it was loaded once in this process. */
+function installGuardedVfs(guardPath: string): void {
+  if (guardedPaths.has(guardPath)) return;
+  const scratch = new DatabaseSync(":memory:", OPTIONS);
+  try {
+    loadGuard(scratch, guardPath);
+    guardedPaths.add(guardPath);
+  } finally {
+    scratch.close();
+  }
+}
+
+function loadGuard(db: DatabaseSync, guardPath: string): void {
+  try {
+    db.loadExtension(guardPath);
+    db.enableLoadExtension(false);
+  } catch (error) {
+    throw new MyceliumError(
+      "STATE_MISSING",
+      `Cannot load the SQLite guard from ${guardPath}: ${messageOf(error)}; build it with \`bun run build\``,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Long work beside writer and readers: page copies for snapshots, checkpoints, table hashes. Runs in a Worker that
+ * is started when needed.
+ */
+
+import { createHash } from "node:crypto";
+import { closeSync, fdatasyncSync, openSync, readSync, rmSync, statSync } from "node:fs";
+import { backup, type DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import type { LogIndex } from "../../base/index.ts";
+import { openConnection } from "./connection.ts";
+import { throwIfCorrupt } from "./sql-error.ts";
+import { readPosition } from "./store-tables.ts";
+import { hashTable, listTables } from "./table-hash.ts";
+
+export interface CopyOptions {
+  readonly path: string;
+  readonly guardPath: string;
+}
+
+export interface CopiedFile {
+  readonly appliedIndex: LogIndex;
+  readonly sizeBytes: number;
+  readonly sha256: Uint8Array;
+}
+
+const CACHE_SIZE_BYTES = 1_048_576;
+const READ_SIZE_BYTES = 1_048_576;
+/** All pages in one step: the copy is one state, and the writer goes on beside it (WAL). */
+const ALL_PAGES = -1;
+
+export class CopyEngine {
+  readonly #options: CopyOptions;
+  /** Reads in transactions of their own. */
+  readonly #db: DatabaseSync;
+  #snapshotOpen = false;
+
+  constructor(options: CopyOptions) {
+    this.#options = options;
+    const settings = { ...options, cacheSizeBytes: CACHE_SIZE_BYTES, readOnly: false };
+    this.#db = openConnection(options.path, settings);
+    this.#db.exec("PRAGMA wal_autocheckpoint = 0");
+  }
+
+  tables(): string[] {
+    return listTables(this.#db);
+  }
+
+  /** Holds the committed state of now for `hashTable`. */
+  holdState(): void {
+    this.#db.exec("BEGIN");
+    readPosition(this.#db);
+    this.#snapshotOpen = true;
+  }
+
+  hashTable(table: string): Uint8Array {
+    try {
+      return hashTable(this.#db, table);
+    } catch (error) {
+      throwIfCorrupt(error);
+      throw error;
+    } finally {
+      this.#releaseState();
+    }
+  }
+
+  /**
+   * Writes the committed state to `target`: a page copy, because VACUUM INTO would renumber rows. Synced when it
+   * resolves.
+   */
+  async copyTo(target: string): Promise<CopiedFile> {
+    rmSync(target, { force: true });
+    try {
+      await backup(this.#db, target, { rate: ALL_PAGES });
+      return describe(target, this.#options.guardPath);
+    } catch (error) {
+      rmSync(target, { force: true });
+      throwIfCorrupt(error);
+      throw error;
+    }
+  }
+
+  /** Copies the WAL into the main file as far as readers allow. Returns an applied index that is on disk. */
+  checkpoint(): LogIndex {
+    const { appliedIndex } = readPosition(this.#db);
+    // Whatever the checkpoint can do, the WAL itself is synced up to here.
+    syncWal(`${this.#options.path}-wal`);
+    try {
+      this.#db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get();
+    } catch (error) {
+      throwIfCorrupt(error);
+      throw error;
+    }
+    return appliedIndex;
+  }
+
+  close(): void {
+    this.#releaseState();
+    this.#db.close();
+  }
+
+  #releaseState(): void {
+    if (this.#snapshotOpen) this.#db.exec("ROLLBACK");
+    this.#snapshotOpen = false;
+  }
+}
+
+/** The position is read from the copy itself, through a connection that leaves no trace. */
+function describe(path: string, guardPath: string): CopiedFile {
+  const db = openConnection(`${pathToFileURL(path).href}?immutable=1`, {
+    guardPath,
+    readOnly: true,
+    cacheSizeBytes: CACHE_SIZE_BYTES,
+  });
+  try {
+    const { appliedIndex } = readPosition(db);
+    return { appliedIndex, sizeBytes: statSync(path).size, sha256: hashFile(path) };
+  } finally {
+    db.close();
+  }
+}
+
+export function hashFile(path: string): Uint8Array {
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(READ_SIZE_BYTES);
+  const handle = openSync(path, "r");
+  try {
+    for (let read = readSync(handle, buffer); read > 0; read = readSync(handle, buffer)) {
+      hash.update(buffer.subarray(0, read));
+    }
+    fdatasyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  return new Uint8Array(hash.digest());
+}
+
+/** SQLite keeps no locks on its WAL, so opening and closing it here drops none. */
+function syncWal(path: string): void {
+  const handle = openSync(path, "r+");
+  try {
+    fdatasyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

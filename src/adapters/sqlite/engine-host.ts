@@ -1,0 +1,17 @@
+/** Where engines run: on Workers in the agent, on the calling thread in tests and simulation. */
+
+import type { EngineCall, EngineCalls } from "./engine-server.ts";
+
+/** `writer` and `reader` live as long as the host; `copy` comes and goes. */
+export type EngineThread = "writer" | "reader" | "copy";
+
+export interface EngineHost {
+  /** Calls to one thread are answered in the order they are made. */
+  call<Name extends EngineCall>(
+    thread: EngineThread,
+    shard: string,
+    name: Name,
+    ...args: Parameters<EngineCalls[Name]>
+  ): Promise<Awaited<ReturnType<EngineCalls[Name]>>>;
+  close(): Promise<void>;
+}

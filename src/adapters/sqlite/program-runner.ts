@@ -1,0 +1,434 @@
+/**
+ * Runs programs inside a transaction that is not the client's: its BEGIN, COMMIT and savepoints become savepoints,
+ * and a statement outside of them is made to fail and vanish alone, as it would in SQLite's autocommit mode.
+ * Source: Hrana 3 (batches), sqlite.org/lang_transaction.html, lang_savepoint.html, foreignkeys.html (4.2).
+ */
+
+import type { DatabaseSync } from "node:sqlite";
+import {
+  type Classification,
+  type Condition,
+  classifyPragma,
+  type Program,
+  type SqlError,
+  type SqlRole,
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+  type StepOutcome,
+} from "../../domain/sql/index.ts";
+import type { Gate } from "./gate.ts";
+import type { Guard } from "./guard.ts";
+import {
+  SQLITE_CONSTRAINT_FOREIGNKEY,
+  SQLITE_ERROR,
+  SQLITE_FULL,
+  SQLITE_INTERRUPT,
+  SQLITE_IOERR,
+  SQLITE_NOMEM,
+  SQLITE_TOOBIG,
+  sqlError,
+  toSqlError,
+} from "./sql-error.ts";
+import {
+  type BoundArguments,
+  bindings,
+  type PlanCache,
+  type PreparedStatement,
+  type StatementCache,
+  type StatementPlan,
+} from "./statement-cache.ts";
+
+/** All rows of one program together; a longer answer fails with SQLITE_TOOBIG. */
+const RESULT_SIZE_MAX = 32 * 1_048_576;
+const VALUE_SIZE = 16;
+
+/** The store's transaction was ended by a statement (OR ROLLBACK, RAISE(ROLLBACK), a full disk, a deadline). */
+export class TransactionLost {
+  readonly step: number;
+  readonly error: SqlError;
+
+  constructor(step: number, error: SqlError) {
+    this.step = step;
+    this.error = error;
+  }
+}
+
+export interface RunnerParts {
+  readonly db: DatabaseSync;
+  readonly gate: Gate;
+  readonly guard: Guard;
+  readonly cache: StatementCache;
+  readonly plans: PlanCache;
+}
+
+export interface RunOptions {
+  readonly role: SqlRole;
+  /** Per statement; 0 for none. */
+  readonly deadlineMs: number;
+  /** Steps known to end the transaction: they are not run, but fail so and roll the client's transaction back. */
+  readonly rollbacks?: ReadonlyMap<number, SqlError>;
+}
+
+/** One client's view of its transaction, from its first statement to its last. */
+export class ProgramRunner {
+  readonly #parts: RunnerParts;
+  /** Names of open savepoints, outermost first. */
+  #savepoints: string[] = [];
+  #isOpen = false;
+  /** The transaction was begun by a SAVEPOINT: releasing the first one commits. */
+  #isOpenBySavepoint = false;
+  #foreignKeys = true;
+  #changesAtBegin = 0;
+  #undoneChanges = 0;
+  #sizeLeft = RESULT_SIZE_MAX;
+  #schemaChanged = false;
+  #localFailure: SqlError | null = null;
+  #lastInsertRowid = 0n;
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+  }
+
+  get autocommit(): boolean {
+    return !this.#isOpen;
+  }
+
+  /** The last failure that rests on this machine, not on the data: deadline, full disk, no memory. */
+  get localFailure(): SqlError | null {
+    return this.#localFailure;
+  }
+
+  get schemaChanged(): boolean {
+    return this.#schemaChanged;
+  }
+
+  /** Rows changed in this request, those of rolled back transactions left out. */
+  netChanges(): number {
+    return this.#parts.guard.counts().totalChanges - this.#undoneChanges;
+  }
+
+  /** Throws `TransactionLost` when a statement ended the transaction all of this runs in. */
+  run(program: Program, options: RunOptions): StepOutcome[] {
+    this.#sizeLeft = RESULT_SIZE_MAX;
+    const outcomes: StepOutcome[] = [];
+    for (const [position, step] of program.steps.entries()) {
+      if (step.condition !== null && !this.#holds(step.condition, outcomes)) {
+        outcomes.push(null);
+        continue;
+      }
+      outcomes.push(this.#runStep(step.statement, position, options));
+    }
+    return outcomes;
+  }
+
+  /** Undoes what the client left open, and puts the connection's settings back. */
+  end(): void {
+    if (this.#isOpen) this.#rollback();
+    if (!this.#foreignKeys) this.#setForeignKeys(true);
+  }
+
+  /** Forgets a transaction that SQLite has rolled back whole. */
+  forget(): void {
+    this.#isOpen = false;
+    this.#savepoints = [];
+    if (!this.#foreignKeys) this.#setForeignKeys(true);
+  }
+
+  #holds(condition: Condition, outcomes: readonly StepOutcome[]): boolean {
+    switch (condition.type) {
+      case "ok":
+        return outcomes[condition.step]?.ok === true;
+      case "error":
+        return outcomes[condition.step]?.ok === false;
+      case "not":
+        return !this.#holds(condition.cond, outcomes);
+      case "and":
+        return condition.conds.every((part) => this.#holds(part, outcomes));
+      case "or":
+        return condition.conds.some((part) => this.#holds(part, outcomes));
+      case "is_autocommit":
+        return this.autocommit;
+    }
+  }
+
+  #runStep(statement: Statement, position: number, options: RunOptions): StepOutcome {
+    const plan = this.#parts.plans.plan(statement.sql);
+    if (!plan.isSingle) {
+      return failed(sqlError(SQLITE_ERROR, "SQL string contains more than one statement"));
+    }
+    const known = options.rollbacks?.get(position);
+    if (known !== undefined) {
+      if (this.#isOpen) this.#rollback();
+      return failed(known);
+    }
+    const error = this.#control(plan.classification);
+    if (error !== undefined) return error === null ? done(this.#emptyResult()) : failed(error);
+    return this.#execute(statement, plan, position, options);
+  }
+
+  /** Transaction control and session settings. Undefined: it is neither; null: done. */
+  #control(what: Classification): SqlError | null | undefined {
+    switch (what.kind) {
+      case "begin":
+        return this.#begin();
+      case "commit":
+        return this.#commit();
+      case "rollback":
+        if (!this.#isOpen)
+          return sqlError(SQLITE_ERROR, "cannot rollback - no transaction is active");
+        this.#rollback();
+        return null;
+      case "savepoint":
+        return this.#savepoint(what.name);
+      case "release":
+        return this.#release(what.name);
+      case "rollback_to":
+        return this.#rollbackTo(what.name);
+      case "empty":
+        return null;
+      case "pragma":
+        return this.#sessionPragma(what.name, what.argument);
+      default:
+        return undefined;
+    }
+  }
+
+  #begin(): SqlError | null {
+    if (this.#isOpen) {
+      return sqlError(SQLITE_ERROR, "cannot start a transaction within a transaction");
+    }
+    this.#open();
+    return null;
+  }
+
+  #open(): void {
+    this.#parts.db.exec("SAVEPOINT t");
+    this.#isOpen = true;
+    this.#isOpenBySavepoint = false;
+    this.#savepoints = [];
+    this.#changesAtBegin = this.#parts.guard.counts().totalChanges;
+  }
+
+  #commit(): SqlError | null {
+    if (!this.#isOpen) return sqlError(SQLITE_ERROR, "cannot commit - no transaction is active");
+    if (this.#parts.guard.hasDeferredViolations()) return foreignKeyError();
+    this.#parts.db.exec("RELEASE t");
+    this.#close();
+    return null;
+  }
+
+  #rollback(): void {
+    this.#parts.db.exec("ROLLBACK TO t");
+    this.#parts.db.exec("RELEASE t");
+    this.#undoneChanges += this.#parts.guard.counts().totalChanges - this.#changesAtBegin;
+    if (this.#schemaChanged) this.#parts.cache.clear();
+    this.#close();
+  }
+
+  #close(): void {
+    this.#isOpen = false;
+    this.#savepoints = [];
+    this.#parts.db.exec("PRAGMA defer_foreign_keys = OFF");
+  }
+
+  #savepoint(name: string): SqlError | null {
+    if (this.#isOpen) this.#parts.db.exec(`SAVEPOINT ${quoted(name)}`);
+    else {
+      this.#open();
+      this.#isOpenBySavepoint = true;
+    }
+    this.#savepoints.push(name);
+    return null;
+  }
+
+  #release(name: string): SqlError | null {
+    const depth = this.#savepoints.lastIndexOf(name);
+    if (depth < 0) return noSuchSavepoint(name);
+    if (depth === 0 && this.#isOpenBySavepoint) return this.#commit();
+    this.#parts.db.exec(`RELEASE ${quoted(name)}`);
+    this.#savepoints.length = depth;
+    return null;
+  }
+
+  #rollbackTo(name: string): SqlError | null {
+    const depth = this.#savepoints.lastIndexOf(name);
+    if (depth < 0) return noSuchSavepoint(name);
+    const isFirst = depth === 0 && this.#isOpenBySavepoint;
+    this.#parts.db.exec(isFirst ? "ROLLBACK TO t" : `ROLLBACK TO ${quoted(name)}`);
+    this.#savepoints.length = depth + 1;
+    if (this.#schemaChanged) this.#parts.cache.clear();
+    return null;
+  }
+
+  /** As SQLite: foreign_keys cannot be switched inside a transaction, and says nothing about it. */
+  #sessionPragma(name: string, argument: string | null): SqlError | null | undefined {
+    if (argument === null || classifyPragma(name, argument) !== "session") return undefined;
+    const on = /^(1|on|true|yes)$/i.test(argument);
+    if (name === "foreign_keys") {
+      if (!this.#isOpen) this.#setForeignKeys(on);
+    } else this.#parts.db.exec(`PRAGMA defer_foreign_keys = ${on ? "ON" : "OFF"}`);
+    return null;
+  }
+
+  #setForeignKeys(on: boolean): void {
+    this.#parts.guard.setForeignKeys(on);
+    this.#foreignKeys = on;
+  }
+
+  #execute(
+    statement: Statement,
+    plan: StatementPlan,
+    position: number,
+    options: RunOptions,
+  ): StepOutcome {
+    const { db, gate, guard, cache } = this.#parts;
+    const context = { role: options.role, readOnly: plan.readOnly };
+    let mark = false;
+    let failure: SqlError | null = null;
+    let result: StatementResult | null = null;
+    try {
+      const prepared = gate.as(context, () => cache.prepare(statement.sql, options.role));
+      mark = !plan.readOnly && (this.autocommit || prepared.columns.length > 0);
+      if (mark) db.exec("SAVEPOINT s");
+      if (options.deadlineMs > 0) guard.setDeadline(options.deadlineMs);
+      result = gate.as(context, () => this.#step(prepared, statement, plan));
+      if (!plan.readOnly && this.autocommit && guard.hasDeferredViolations()) {
+        failure = foreignKeyError();
+      }
+    } catch (error) {
+      failure = gate.takeDenial() ?? this.#failure(error);
+    }
+    if (options.deadlineMs > 0) guard.setDeadline(0);
+    if (!db.isTransaction) {
+      throw new TransactionLost(position, failure ?? sqlError(SQLITE_ERROR, "transaction lost"));
+    }
+    if (mark) this.#unmark(failure);
+    this.#noteSchemaChange(plan);
+    if (failure !== null || result === null) {
+      return failed(failure ?? sqlError(SQLITE_ERROR, "no result"));
+    }
+    return done(result);
+  }
+
+  /** A failed statement has undone itself, but for what we fail: keys that are checked late, and too many rows. */
+  #unmark(failure: SqlError | null): void {
+    const { db } = this.#parts;
+    const code = failure?.extendedCode;
+    const undo = code === SQLITE_CONSTRAINT_FOREIGNKEY || code === SQLITE_TOOBIG;
+    if (undo) db.exec("ROLLBACK TO s");
+    db.exec("RELEASE s");
+  }
+
+  #noteSchemaChange(plan: StatementPlan): void {
+    if (!isSchemaPlan(plan)) return;
+    this.#schemaChanged = true;
+    this.#parts.cache.clear();
+  }
+
+  #failure(error: unknown): SqlError {
+    if (error instanceof TooManyRows) {
+      return sqlError(
+        SQLITE_TOOBIG,
+        `the rows of one request pass ${RESULT_SIZE_MAX} bytes: ask for fewer with LIMIT`,
+      );
+    }
+    const failure = explain(toSqlError(error));
+    if (isLocalFailure(failure)) this.#localFailure = failure;
+    return failure;
+  }
+
+  #step(prepared: PreparedStatement, statement: Statement, plan: StatementPlan): StatementResult {
+    const args = bindings(prepared, statement);
+    if (prepared.columns.length === 0) {
+      const { changes, lastInsertRowid } = prepared.statement.run(...args);
+      this.#lastInsertRowid = BigInt(lastInsertRowid);
+      const affected = plan.classification.kind === "write" ? Number(changes) : 0;
+      return this.#result([], [], affected);
+    }
+    const rows = this.#rows(prepared, args, statement.wantRows);
+    if (plan.readOnly || plan.classification.kind === "pragma") {
+      return this.#result(prepared.columns, rows, 0);
+    }
+    const { changes, lastInsertRowid } = this.#parts.guard.counts();
+    this.#lastInsertRowid = lastInsertRowid;
+    return this.#result(prepared.columns, rows, changes);
+  }
+
+  #rows(prepared: PreparedStatement, args: BoundArguments, wantRows: boolean): SqlValue[][] {
+    const rows: SqlValue[][] = [];
+    for (const row of prepared.statement.iterate(...args)) {
+      if (!wantRows) continue;
+      const values = row as unknown as SqlValue[];
+      this.#sizeLeft -= rowSize(values);
+      if (this.#sizeLeft < 0) throw new TooManyRows();
+      rows.push(values);
+    }
+    return rows;
+  }
+
+  #emptyResult(): StatementResult {
+    return this.#result([], [], 0);
+  }
+
+  #result(
+    columns: StatementResult["columns"],
+    rows: SqlValue[][],
+    affectedRowCount: number,
+  ): StatementResult {
+    const lastInsertRowid = this.#lastInsertRowid === 0n ? null : this.#lastInsertRowid;
+    return { columns, rows, affectedRowCount, lastInsertRowid };
+  }
+}
+
+class TooManyRows extends Error {}
+
+/** True for failures that another replica would not have. */
+export function isLocalFailure(error: SqlError): boolean {
+  const primary = error.extendedCode & 0xff;
+  return [SQLITE_INTERRUPT, SQLITE_FULL, SQLITE_IOERR, SQLITE_NOMEM].includes(primary);
+}
+
+function explain(error: SqlError): SqlError {
+  if (error.extendedCode !== SQLITE_INTERRUPT) return error;
+  return sqlError(
+    SQLITE_INTERRUPT,
+    "interrupted: the statement ran longer than its deadline, and its request was undone; split it",
+  );
+}
+
+/** Statements that change the schema or the file's header, for which SQLite's session has no words. */
+export function isSchemaPlan({ classification }: StatementPlan): boolean {
+  if (classification.kind !== "pragma") return classification.kind === "schema";
+  return classifyPragma(classification.name, classification.argument) === "schema";
+}
+
+function rowSize(row: readonly SqlValue[]): number {
+  let size = 0;
+  for (const value of row) {
+    size += VALUE_SIZE;
+    if (typeof value === "string" || value instanceof Uint8Array) size += value.length;
+  }
+  return size;
+}
+
+function done(result: StatementResult): StepOutcome {
+  return { ok: true, result };
+}
+
+function failed(error: SqlError): StepOutcome {
+  return { ok: false, error };
+}
+
+function foreignKeyError(): SqlError {
+  return sqlError(SQLITE_CONSTRAINT_FOREIGNKEY, "FOREIGN KEY constraint failed");
+}
+
+function noSuchSavepoint(name: string): SqlError {
+  return sqlError(SQLITE_ERROR, `no such savepoint: ${name}`);
+}
+
+/** A prefix keeps a client's savepoints apart from ours. */
+function quoted(name: string): string {
+  return `"u_${name.replaceAll('"', '""')}"`;
+}

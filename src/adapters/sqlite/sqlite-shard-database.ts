@@ -1,0 +1,348 @@
+/**
+ * One shard's database on SQLite (see `ports/shard-database.ts`): calls go to engines on other threads, writes in
+ * the order they are made. `commit` may be called together with the next `runBatch`, without waiting in between.
+ */
+
+import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { assert, type GroupId, type LogIndex, MyceliumError } from "../../base/index.ts";
+import type { BatchContext, Request } from "../../domain/replication/index.ts";
+import {
+  decodeProgramResult,
+  encodeProgram,
+  type Program,
+  type ProgramResult,
+  type SqlRole,
+} from "../../domain/sql/index.ts";
+import type {
+  BatchOutcome,
+  CommittedBatch,
+  QueryOptions,
+  ShardDatabase,
+  ShardPosition,
+  SnapshotInfo,
+  SnapshotMeta,
+} from "../../ports/index.ts";
+import { decodeOutcome, encodeBatches, encodeRequests } from "./call-codec.ts";
+import type { EngineHost } from "./engine-host.ts";
+import type { EngineCall, EngineCalls, FileOptions } from "./engine-server.ts";
+import {
+  databasePath,
+  nextGeneration,
+  openGeneration,
+  removeOtherGenerations,
+  setGeneration,
+  syncPath,
+} from "./generation.ts";
+
+export interface SqliteOptions {
+  readonly shard: GroupId;
+  /** A directory of the shard's own; made when missing. */
+  readonly directory: string;
+  /** The compiled native guard as a file. */
+  readonly guardPath: string;
+  /** Page cache of the writer and of the reader, each. */
+  readonly cacheSizeBytes?: number;
+  /** Free space below which writes are refused; 0 turns the check off. */
+  readonly reserveBytes?: number;
+}
+
+const CACHE_SIZE_BYTES = 4 * 1_048_576;
+const RESERVE_BYTES = 100 * 1_000_000;
+const INSTALL_CHUNK_BYTES = 1_048_576;
+const SNAPSHOT_CHUNK_MAX = 8 * 1_048_576;
+const SNAPSHOTS_KEPT_MAX = 4;
+const SNAPSHOT_DIRECTORY = "snapshots";
+
+interface KeptSnapshot {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+export class SqliteShardDatabase implements ShardDatabase {
+  readonly #host: EngineHost;
+  readonly #options: SqliteOptions;
+  readonly #snapshots = new Map<string, KeptSnapshot>();
+  #generation = 0;
+  #readerOpen: Promise<unknown> | null = null;
+  #nextSnapshot = 1;
+  /** Writes issued and not yet answered, and who waits for none. */
+  #writesUnderWay = 0;
+  #whenQuiet: (() => void)[] = [];
+  /** Writes wait while this is set. */
+  #barrier: Promise<unknown> | null = null;
+
+  constructor(host: EngineHost, options: SqliteOptions) {
+    this.#host = host;
+    this.#options = options;
+  }
+
+  async open(): Promise<ShardPosition> {
+    const { directory } = this.#options;
+    this.#generation = openGeneration(directory);
+    removeOtherGenerations(directory, this.#generation);
+    rmSync(join(directory, SNAPSHOT_DIRECTORY), { recursive: true, force: true });
+    mkdirSync(join(directory, SNAPSHOT_DIRECTORY), { mode: 0o700 });
+    return await this.#write("openWriter", this.#file());
+  }
+
+  async runBatch(
+    context: BatchContext,
+    requests: readonly Request[],
+    options: { readonly alone: boolean; readonly deadlineMs: number },
+  ): Promise<BatchOutcome> {
+    const { alone, deadlineMs } = options;
+    const packed = encodeRequests(requests);
+    return decodeOutcome(await this.#write("runBatch", context, packed, alone, deadlineMs));
+  }
+
+  async beginInteractive(context: BatchContext, role: SqlRole): Promise<void> {
+    await this.#write("beginInteractive", context, role);
+  }
+
+  async stepInteractive(program: Program, deadlineMs: number): Promise<ProgramResult> {
+    const packed = await this.#write("stepInteractive", encodeProgram(program), deadlineMs);
+    return decodeProgramResult(packed);
+  }
+
+  async sealInteractive(request: Request): Promise<BatchOutcome> {
+    return decodeOutcome(await this.#write("sealInteractive", encodeRequests([request])));
+  }
+
+  async commit(index: LogIndex): Promise<void> {
+    await this.#write("commit", index);
+  }
+
+  async rollback(): Promise<void> {
+    await this.#write("rollback");
+  }
+
+  async apply(batches: readonly CommittedBatch[]): Promise<readonly Uint8Array[]> {
+    return await this.#write("apply", encodeBatches(batches));
+  }
+
+  async advance(index: LogIndex): Promise<void> {
+    await this.#write("advance", index);
+  }
+
+  async query(program: Program, options: QueryOptions): Promise<ProgramResult> {
+    await this.#openReader();
+    const { role, deadlineMs, snapshot } = options;
+    const settings = { role, deadlineMs, snapshot };
+    const packed = await this.#read("query", encodeProgram(program), settings);
+    return decodeProgramResult(packed);
+  }
+
+  async openSnapshot(): Promise<number> {
+    await this.#openReader();
+    return await this.#read("openSnapshot");
+  }
+
+  async closeSnapshot(snapshot: number): Promise<void> {
+    await this.#openReader();
+    await this.#read("closeSnapshot", snapshot);
+  }
+
+  async tables(): Promise<readonly string[]> {
+    return await this.#copy("tables", this.#file());
+  }
+
+  /** The state after the writes called before it, and none called later. */
+  async hashTable(table: string): Promise<Uint8Array> {
+    await this.#betweenWrites(() => this.#copy("holdState", this.#file()));
+    return await this.#copy("hashHeld", table);
+  }
+
+  async checkpoint(): Promise<LogIndex> {
+    return await this.#copy("checkpoint", this.#file());
+  }
+
+  async createSnapshot(metaAt: (index: LogIndex) => SnapshotMeta): Promise<SnapshotInfo> {
+    if (this.#snapshots.size >= SNAPSHOTS_KEPT_MAX) {
+      throw new MyceliumError(
+        "OVERLOADED",
+        `Cannot make a snapshot: ${SNAPSHOTS_KEPT_MAX} are being read; retry`,
+      );
+    }
+    const id = `snapshot-${this.#nextSnapshot++}`;
+    const path = join(this.#options.directory, SNAPSHOT_DIRECTORY, `${id}.sqlite`);
+    this.#snapshots.set(id, { path, sizeBytes: 0 });
+    try {
+      const { appliedIndex, sizeBytes, sha256 } = await this.#copy("copyTo", this.#file(), path);
+      this.#snapshots.set(id, { path, sizeBytes });
+      return { id, meta: metaAt(appliedIndex), sizeBytes, sha256 };
+    } catch (error) {
+      await this.releaseSnapshot(id);
+      throw error;
+    }
+  }
+
+  /** Fewer bytes than asked for only at the end. */
+  async readSnapshot(id: string, offset: number, sizeBytes: number): Promise<Uint8Array> {
+    const snapshot = this.#snapshots.get(id);
+    if (snapshot === undefined) {
+      throw new MyceliumError(
+        "CLOSED",
+        `Cannot read snapshot ${id}: it was released; ask for another`,
+      );
+    }
+    const size = Math.min(sizeBytes, SNAPSHOT_CHUNK_MAX, Math.max(0, snapshot.sizeBytes - offset));
+    const handle = await open(snapshot.path, "r");
+    try {
+      const chunk = new Uint8Array(size);
+      const { bytesRead } = await handle.read(chunk, 0, size, offset);
+      return chunk.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async releaseSnapshot(id: string): Promise<void> {
+    const snapshot = this.#snapshots.get(id);
+    this.#snapshots.delete(id);
+    if (snapshot !== undefined) await this.#copy("removeFile", snapshot.path);
+  }
+
+  async installSnapshot(
+    info: SnapshotInfo,
+    readChunk: (offset: number, sizeBytes: number) => Promise<Uint8Array>,
+  ): Promise<ShardPosition> {
+    const { directory } = this.#options;
+    const generation = nextGeneration(directory);
+    const incoming = join(directory, `${generation}.incoming`);
+    try {
+      await fetchFile(incoming, info.sizeBytes, readChunk);
+      await this.#copy("adoptSnapshot", this.#file(incoming), info.meta, info.sha256);
+    } catch (error) {
+      await this.#copy("removeFile", incoming);
+      throw error;
+    }
+    return await this.#swap(generation, incoming);
+  }
+
+  async reset(): Promise<ShardPosition> {
+    return await this.#swap(nextGeneration(this.#options.directory), null);
+  }
+
+  async sizeBytes(): Promise<number> {
+    const { directory } = this.#options;
+    let size = 0;
+    for (const name of readdirSync(directory)) {
+      if (name.startsWith(`${this.#generation}.`)) size += statSync(join(directory, name)).size;
+    }
+    return size;
+  }
+
+  async close(): Promise<void> {
+    await this.#closeEngines();
+    for (const id of [...this.#snapshots.keys()]) await this.releaseSnapshot(id);
+  }
+
+  /** The pointer's rename is the moment of the change; before it the old file stands untouched. */
+  async #swap(generation: number, incoming: string | null): Promise<ShardPosition> {
+    const { directory } = this.#options;
+    await this.#closeEngines();
+    const path = databasePath(directory, generation);
+    if (incoming !== null) await rename(incoming, path);
+    else {
+      // A new empty database is made and synced before it is pointed at.
+      await this.#write("openWriter", this.#file(path));
+      await this.#write("closeWriter");
+    }
+    syncPath(path);
+    syncPath(directory);
+    setGeneration(directory, generation);
+    this.#generation = generation;
+    removeOtherGenerations(directory, generation);
+    return await this.#write("openWriter", this.#file());
+  }
+
+  async #closeEngines(): Promise<void> {
+    if (this.#readerOpen !== null) {
+      await this.#readerOpen.catch(() => undefined);
+      await this.#read("closeReader");
+    }
+    this.#readerOpen = null;
+    await this.#write("closeWriter");
+  }
+
+  #openReader(): Promise<unknown> {
+    this.#readerOpen ??= this.#read("openReader", this.#file());
+    return this.#readerOpen;
+  }
+
+  #file(path = databasePath(this.#options.directory, this.#generation)): FileOptions {
+    const { guardPath, cacheSizeBytes, reserveBytes } = this.#options;
+    return {
+      path,
+      guardPath,
+      cacheSizeBytes: cacheSizeBytes ?? CACHE_SIZE_BYTES,
+      reserveBytes: reserveBytes ?? RESERVE_BYTES,
+    };
+  }
+
+  async #write<Name extends EngineCall>(
+    name: Name,
+    ...args: Parameters<EngineCalls[Name]>
+  ): Promise<Awaited<ReturnType<EngineCalls[Name]>>> {
+    while (this.#barrier !== null) await this.#barrier;
+    this.#writesUnderWay++;
+    try {
+      return await this.#host.call("writer", this.#options.shard, name, ...args);
+    } finally {
+      this.#writesUnderWay--;
+      if (this.#writesUnderWay === 0) for (const resume of this.#whenQuiet.splice(0)) resume();
+    }
+  }
+
+  #read<Name extends EngineCall>(name: Name, ...args: Parameters<EngineCalls[Name]>) {
+    return this.#host.call("reader", this.#options.shard, name, ...args);
+  }
+
+  #copy<Name extends EngineCall>(name: Name, ...args: Parameters<EngineCalls[Name]>) {
+    return this.#host.call("copy", this.#options.shard, name, ...args);
+  }
+
+  /** Runs `work` after the writes under way and before later ones. */
+  async #betweenWrites(work: () => Promise<unknown>): Promise<void> {
+    while (this.#barrier !== null) await this.#barrier;
+    const run = async () => {
+      if (this.#writesUnderWay > 0) {
+        await new Promise<void>((resolve) => this.#whenQuiet.push(resolve));
+      }
+      await work();
+    };
+    const barrier = run().finally(() => {
+      assert(this.#barrier !== null, "a barrier was lifted twice");
+      this.#barrier = null;
+    });
+    this.#barrier = barrier.catch(() => undefined);
+    await barrier;
+  }
+}
+
+async function fetchFile(
+  path: string,
+  sizeBytes: number,
+  readChunk: (offset: number, sizeBytes: number) => Promise<Uint8Array>,
+): Promise<void> {
+  const handle = await open(path, "w", 0o600);
+  try {
+    for (let offset = 0; offset < sizeBytes; ) {
+      const wanted = Math.min(INSTALL_CHUNK_BYTES, sizeBytes - offset);
+      const chunk = await readChunk(offset, wanted);
+      if (chunk.length === 0 || chunk.length > wanted) {
+        throw new MyceliumError(
+          "MALFORMED",
+          `Cannot fetch the snapshot: found ${chunk.length} bytes at ${offset}, needed 1 to ${wanted}`,
+        );
+      }
+      await handle.writeFile(chunk);
+      offset += chunk.length;
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Engines on Workers, shared by all shards of a node: one writes, one reads, one copies; each is started when it is
+ * first needed. The copying one ends when it has been idle.
+ */
+
+import { assert, InvariantError, MyceliumError } from "../../base/index.ts";
+import type { Clock, Timer } from "../../ports/index.ts";
+import type { EngineHost, EngineThread } from "./engine-host.ts";
+import type { EngineCall, EngineCalls } from "./engine-server.ts";
+import { type AnswerMessage, type CallMessage, unpackFailure } from "./worker-messages.ts";
+
+const COPY_IDLE_MS = 10_000;
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class WorkerHost implements EngineHost {
+  readonly #clock: Clock;
+  readonly #threads = new Map<EngineThread, WorkerThread>();
+  #copyIdle: Timer | null = null;
+  #closed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  call<Name extends EngineCall>(
+    thread: EngineThread,
+    shard: string,
+    name: Name,
+    ...args: Parameters<EngineCalls[Name]>
+  ): Promise<Awaited<ReturnType<EngineCalls[Name]>>> {
+    if (this.#closed) return Promise.reject(closedError());
+    const answer = this.#thread(thread).call(shard, name, args);
+    if (thread === "copy") this.#endWhenIdle();
+    return answer as Promise<Awaited<ReturnType<EngineCalls[Name]>>>;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#copyIdle?.cancel();
+    for (const thread of this.#threads.values()) thread.terminate();
+    this.#threads.clear();
+  }
+
+  #thread(name: EngineThread): WorkerThread {
+    const known = this.#threads.get(name);
+    if (known !== undefined) return known;
+    const thread = new WorkerThread();
+    this.#threads.set(name, thread);
+    return thread;
+  }
+
+  #endWhenIdle(): void {
+    this.#copyIdle?.cancel();
+    this.#copyIdle = this.#clock.after(COPY_IDLE_MS, () => {
+      const thread = this.#threads.get("copy");
+      if (thread === undefined) return;
+      if (thread.isBusy) {
+        this.#endWhenIdle();
+        return;
+      }
+      this.#threads.delete("copy");
+      thread.terminate();
+    });
+  }
+}
+
+class WorkerThread {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+
+  constructor() {
+    this.#worker = new Worker(new URL("./sqlite-worker.ts", import.meta.url).href);
+    this.#worker.onmessage = (event: MessageEvent<AnswerMessage>) => this.#settle(event.data);
+    this.#worker.onerror = (event) => this.#fail(new InvariantError(event.message));
+    // The agent decides how long the process lives.
+    this.#worker.unref();
+  }
+
+  get isBusy(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  call(shard: string, name: string, args: readonly unknown[]): Promise<unknown> {
+    const id = this.#nextId++;
+    const message: CallMessage = { id, shard, name, args };
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      if (this.#waiting.size === 1) this.#worker.ref();
+      this.#worker.postMessage(message);
+    });
+  }
+
+  terminate(): void {
+    this.#fail(closedError());
+    this.#worker.terminate();
+  }
+
+  #settle(answer: AnswerMessage): void {
+    const waiting = this.#waiting.get(answer.id);
+    assert(waiting !== undefined, "a Worker answered what nobody asked");
+    this.#waiting.delete(answer.id);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    if ("failure" in answer) waiting.reject(unpackFailure(answer.failure));
+    else waiting.resolve(answer.value);
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}
+
+function closedError(): MyceliumError {
+  return new MyceliumError("CLOSED", "Cannot use the database: the store is closed");
+}
