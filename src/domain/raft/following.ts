@@ -68,7 +68,7 @@ export function handleSnapshotOffer(core: RaftCore, offer: SnapshotOffer): void 
     core.commitTo(index);
     acknowledge(core, index);
   } else {
-    core.installing = { source: offer.from, atLeast: index };
+    core.installing = { source: offer.from, atLeast: index, offered: offer.snapshot };
     core.installRequested = true;
   }
 }

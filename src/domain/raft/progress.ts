@@ -110,7 +110,7 @@ export class Progress {
   /** Once it has what was offered, entries can follow. */
   snapshotDone(): boolean {
     if (this.state !== "snapshot" || this.match < this.#offered) return false;
-    this.becomeProbe();
+    this.#become("replicate", this.match + 1);
     return true;
   }
 

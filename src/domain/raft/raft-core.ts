@@ -36,6 +36,7 @@ interface PendingWrite {
 export interface SnapshotInstall {
   readonly source: ReplicaId;
   readonly atLeast: LogIndex;
+  readonly offered: SnapshotMeta | null;
 }
 
 export class RaftCore {

@@ -497,7 +497,7 @@ export class RaftNode {
   #askForState(): void {
     const core = this.#core;
     if (!core.needsState || core.installing !== null || core.leader === null) return;
-    core.installing = { source: core.leader, atLeast: core.log.snapshot.index };
+    core.installing = { source: core.leader, atLeast: core.log.snapshot.index, offered: null };
     core.installRequested = true;
   }
 

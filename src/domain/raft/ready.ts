@@ -1,7 +1,7 @@
 /** What a replica wants done. The host takes it after each batch of inputs. */
 
 import type { LogIndex, ReplicaId, Term } from "../../base/index.ts";
-import type { HardState, LogEntry } from "./entry.ts";
+import type { HardState, LogEntry, SnapshotMeta } from "./entry.ts";
 import type { Message } from "./message.ts";
 import type { RaftRole } from "./raft-core.ts";
 
@@ -24,6 +24,8 @@ export interface SnapshotRequest {
   /** Who offers the state, or the leader. */
   readonly source: ReplicaId;
   readonly atLeast: LogIndex;
+  /** What the leader's log begins with; null when this replica asks by itself. */
+  readonly offered: SnapshotMeta | null;
 }
 
 export interface Ready {

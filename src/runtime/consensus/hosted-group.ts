@@ -12,6 +12,7 @@ import {
   type ReplicaId,
 } from "../../base/index.ts";
 import {
+  BOOTSTRAP_INDEX,
   type Configuration,
   type Message,
   type RaftNode,
@@ -258,6 +259,12 @@ export class HostedGroup implements GroupLog {
   }
 
   #install(stateMachine: StateMachine, request: SnapshotRequest): void {
+    if (request.offered !== null && request.offered.index <= BOOTSTRAP_INDEX) {
+      // The empty state, which an empty machine has already.
+      this.#installed = request.offered;
+      this.#host.wake(this);
+      return;
+    }
     const source = nodeOfReplica(request.source);
     this.#logger.info("installing a snapshot", { source, atLeast: request.atLeast });
     stateMachine.installSnapshot(source, request.atLeast).then(

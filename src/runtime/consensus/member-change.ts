@@ -105,7 +105,7 @@ export class MemberChange {
     for (const { replica } of step.voters) {
       if (isVoter(node.configuration, replica)) continue;
       const peer = peers.get(replica);
-      if (peer === undefined || peer.state !== "replicate") return replica;
+      if (peer === undefined || !peer.isActive || peer.matchIndex === 0) return replica;
       if (peer.matchIndex + this.#promoteLagEntries < node.lastIndex) return replica;
     }
     return null;

@@ -180,6 +180,11 @@ export class Cluster {
     const request = replica.install;
     const { node } = replica;
     if (request === null || node === null) return false;
+    if (request.offered !== null && request.offered.index <= BOOTSTRAP_INDEX) {
+      replica.install = null;
+      this.#installed(replica, node, request.offered);
+      return true;
+    }
     const sources = [...this.replicas.values()].filter(
       (other) => other !== replica && other.appliedIndex >= request.atLeast,
     );
@@ -193,10 +198,14 @@ export class Cluster {
     replica.applied = new Map(source.applied);
     replica.appliedIndex = source.appliedIndex;
     replica.installed = meta;
+    this.#installed(replica, node, meta);
+    return true;
+  }
+
+  #installed(replica: Replica, node: RaftNode, meta: SnapshotMeta): void {
     const sequence = node.snapshotInstalled(meta);
     if (sequence !== null) replica.disk.reset(sequence, meta);
     this.drain(replica);
-    return true;
   }
 
   compact(replica: Replica, index: LogIndex): void {

@@ -1,0 +1,495 @@
+import { afterEach, expect, test } from "bun:test";
+import {
+  asGroupId,
+  asLogIndex,
+  asNodeId,
+  asReplicaId,
+  asTerm,
+  errorCodeOf,
+  type GroupId,
+  type LogIndex,
+  MyceliumError,
+  type NodeId,
+  SeededRandom,
+} from "../../base/index.ts";
+import { makeConfiguration } from "../../domain/raft/index.ts";
+import type {
+  Clock,
+  GroupLog,
+  Leadership,
+  LogEntry,
+  Logger,
+  LogStore,
+  LogWrite,
+  Metrics,
+  RecoveredGroup,
+  SnapshotMeta,
+  StateMachine,
+  Timer,
+} from "../../ports/index.ts";
+import { CONSENSUS_SETTINGS, Consensus, type ConsensusSettings } from "./index.ts";
+
+const GROUP = asGroupId("main");
+const MEMBERS = ["a", "b", "c"];
+
+/** Virtual time. Microtasks run to their end between two instants. */
+class World implements Clock {
+  nowMs = 0;
+  readonly nodes = new Map<NodeId, TestNode>();
+  readonly cut = new Set<NodeId>();
+  #timers: { atMs: number; callback: () => void }[] = [];
+
+  wallMs = () => this.nowMs;
+  monotonicMs = () => this.nowMs;
+
+  after(delayMs: number, callback: () => void): Timer {
+    const timer = { atMs: this.nowMs + delayMs, callback };
+    this.#timers.push(timer);
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+      },
+    };
+  }
+
+  async settle(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
+  async run(durationMs: number): Promise<void> {
+    await this.until(() => false, durationMs);
+  }
+
+  /** Lets time pass until it holds; false when it never did. */
+  async until(holds: () => boolean, timeoutMs = 5_000): Promise<boolean> {
+    const endMs = this.nowMs + timeoutMs;
+    await this.settle();
+    while (!holds()) {
+      this.#timers.sort((a, b) => a.atMs - b.atMs);
+      const next = this.#timers[0];
+      if (next === undefined || next.atMs > endMs) {
+        this.nowMs = endMs;
+        return holds();
+      }
+      this.#timers.shift();
+      this.nowMs = next.atMs;
+      next.callback();
+      await this.settle();
+    }
+    return true;
+  }
+
+  deliver(from: NodeId, to: NodeId, payload: Uint8Array): boolean {
+    const node = this.nodes.get(to);
+    if (node === undefined || this.cut.has(from) || this.cut.has(to)) return false;
+    const copy = payload.slice();
+    setImmediate(() => {
+      if (this.nodes.get(to) === node) node.consensus.receive(from, copy);
+    });
+    return true;
+  }
+}
+
+/** Durable at the next macrotask; what a process wrote survives its end. */
+class FakeLogStore implements LogStore {
+  readonly groups = new Map<
+    GroupId,
+    { hardState: RecoveredGroup["hardState"]; snapshot: SnapshotMeta; entries: LogEntry[] }
+  >();
+  failure: MyceliumError | null = null;
+  appends = 0;
+
+  async open(): Promise<readonly RecoveredGroup[]> {
+    return [...this.groups].map(([group, { hardState, snapshot, entries }]) => ({
+      group,
+      hardState,
+      snapshot,
+      lastIndex: asLogIndex(snapshot.index + entries.length),
+      damagedUpTo: null,
+    }));
+  }
+
+  async create(group: GroupId, snapshot: SnapshotMeta): Promise<void> {
+    const hardState = { term: asTerm(0), votedFor: null };
+    this.groups.set(group, { hardState, snapshot, entries: [] });
+  }
+
+  append(writes: readonly LogWrite[]): Promise<void> {
+    this.appends++;
+    const { failure } = this;
+    if (failure !== null) return Promise.reject(failure);
+    for (const { group, hardState, entries } of writes) {
+      const log = this.groups.get(group)!;
+      if (hardState !== null) log.hardState = hardState;
+      if (entries[0] === undefined) continue;
+      log.entries.length = entries[0].index - log.snapshot.index - 1;
+      log.entries.push(...entries);
+    }
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  entries(group: GroupId, from: LogIndex, to: LogIndex): readonly LogEntry[] {
+    const { snapshot, entries } = this.groups.get(group)!;
+    return entries.slice(from - snapshot.index - 1, to - snapshot.index);
+  }
+
+  termOf(group: GroupId, index: LogIndex) {
+    const { snapshot, entries } = this.groups.get(group)!;
+    if (index === snapshot.index) return snapshot.term;
+    return entries[index - snapshot.index - 1]?.term ?? null;
+  }
+
+  async compact(group: GroupId, snapshot: SnapshotMeta): Promise<void> {
+    const log = this.groups.get(group)!;
+    log.entries.splice(0, snapshot.index - log.snapshot.index);
+    log.snapshot = snapshot;
+  }
+
+  async reset(group: GroupId, snapshot: SnapshotMeta): Promise<void> {
+    const log = this.groups.get(group)!;
+    log.entries = [];
+    log.snapshot = snapshot;
+  }
+
+  async remove(group: GroupId): Promise<void> {
+    this.groups.delete(group);
+  }
+
+  sizeBytes = () => 0;
+  close = async () => {};
+}
+
+/** Holds the texts it applied. */
+class Machine implements StateMachine {
+  readonly #world: World;
+  readonly log: GroupLog;
+  texts: string[] = [];
+  applied = asLogIndex(0);
+  readonly leaderships: Leadership[] = [];
+  installs = 0;
+
+  constructor(world: World, log: GroupLog) {
+    this.#world = world;
+    this.log = log;
+  }
+
+  apply(entries: readonly LogEntry[]): void {
+    for (const entry of entries) {
+      if (this.applied > 0) expect(entry.index).toBe(asLogIndex(this.applied + 1));
+      this.applied = entry.index;
+      if (entry.kind === "command") this.texts.push(Buffer.from(entry.payload).toString());
+    }
+  }
+
+  appliedIndex = () => this.applied;
+  leadershipChanged = (leadership: Leadership) => void this.leaderships.push(leadership);
+
+  async installSnapshot(source: NodeId, atLeast: LogIndex): Promise<SnapshotMeta> {
+    const other = this.#world.nodes.get(source)?.machine;
+    if (other === undefined || other.applied < atLeast) {
+      throw new MyceliumError("UNREACHABLE", `Cannot fetch a snapshot of ${source}`);
+    }
+    const meta = other.log.metaAt(other.applied);
+    this.installs++;
+    this.texts = [...other.texts];
+    this.applied = meta.index;
+    return meta;
+  }
+}
+
+class TestNode {
+  readonly id: NodeId;
+  readonly logStore: FakeLogStore;
+  readonly consensus: Consensus;
+  failure: MyceliumError | null = null;
+  machine!: Machine;
+
+  constructor(world: World, id: NodeId, logStore: FakeLogStore, settings: ConsensusSettings) {
+    this.id = id;
+    this.logStore = logStore;
+    this.consensus = new Consensus({
+      node: id,
+      clock: world,
+      random: new SeededRandom(id.charCodeAt(0) * 7 + world.nowMs),
+      logStore,
+      transport: { send: (to, _channel, payload) => world.deliver(id, to, payload) },
+      logger: SILENT,
+      metrics: NO_METRICS,
+      settings,
+      onFailure: (error) => {
+        this.failure = error;
+      },
+    });
+  }
+
+  texts(): string[] {
+    return this.machine.texts;
+  }
+
+  get leads(): boolean {
+    return this.machine.log.leadership().ready;
+  }
+}
+
+const SILENT: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  with: () => SILENT,
+};
+const NO_METRICS: Metrics = { count() {}, gauge() {}, observeSeconds() {} };
+
+let running: TestNode[] = [];
+
+afterEach(() => {
+  for (const node of running) node.consensus.stop();
+  running = [];
+});
+
+function configurationOf(ids: readonly string[], learners: readonly string[] = []) {
+  return makeConfiguration({
+    voters: ids.map((id) => ({ replica: asReplicaId(id), weight: 1 })),
+    learners: learners.map(asReplicaId),
+  });
+}
+
+async function startNode(
+  world: World,
+  name: string,
+  options: {
+    founders?: readonly string[];
+    from?: TestNode;
+    settings?: Partial<ConsensusSettings>;
+  } = {},
+): Promise<TestNode> {
+  const { founders = MEMBERS, from, settings } = options;
+  const logStore = from?.logStore ?? new FakeLogStore();
+  const node = new TestNode(world, asNodeId(name), logStore, {
+    ...CONSENSUS_SETTINGS,
+    ...settings,
+  });
+  await node.consensus.start();
+  if (!node.consensus.holds(GROUP)) {
+    if (founders.includes(name)) await node.consensus.bootstrap(GROUP, configurationOf(founders));
+    else await node.consensus.joinEmpty(GROUP);
+  }
+  await node.consensus.open({
+    group: GROUP,
+    replica: asReplicaId(name),
+    installed: null,
+    makeStateMachine: (log) => {
+      node.machine = new Machine(world, log);
+      if (from !== undefined) {
+        node.machine.texts = from.machine.texts;
+        node.machine.applied = from.machine.applied;
+      }
+      return node.machine;
+    },
+  });
+  world.nodes.set(node.id, node);
+  running.push(node);
+  return node;
+}
+
+async function startThree(
+  world: World,
+  settings?: Partial<ConsensusSettings>,
+): Promise<{ nodes: TestNode[]; leader: TestNode; followers: TestNode[] }> {
+  const nodes: TestNode[] = [];
+  for (const name of MEMBERS) {
+    nodes.push(await startNode(world, name, settings === undefined ? {} : { settings }));
+  }
+  expect(await world.until(() => nodes.some((node) => node.leads))).toBe(true);
+  const leader = nodes.find((node) => node.leads)!;
+  return { nodes, leader, followers: nodes.filter((node) => node !== leader) };
+}
+
+function propose(node: TestNode, text: string): boolean {
+  return node.machine.log.propose(Buffer.from(text)) !== null;
+}
+
+function kill(world: World, node: TestNode): void {
+  world.nodes.delete(node.id);
+  running = running.filter((other) => other !== node);
+}
+
+test("three nodes elect one leader and apply the same commands", async () => {
+  const world = new World();
+  const { nodes, leader } = await startThree(world);
+  for (const text of ["x", "y", "z"]) expect(propose(leader, text)).toBe(true);
+  await world.until(() => nodes.every((node) => node.texts().length === 3));
+  for (const node of nodes) expect(node.texts()).toEqual(["x", "y", "z"]);
+  expect(nodes.filter((node) => node.leads)).toHaveLength(1);
+});
+
+test("a proposal is committed without waiting for a tick, and proposals of one turn share a write", async () => {
+  const world = new World();
+  const { leader } = await startThree(world);
+  await world.run(200);
+  const writesBefore = leader.logStore.appends;
+  for (let i = 0; i < 10; i++) propose(leader, `${i}`);
+  for (let i = 0; i < 20; i++) await world.settle();
+  expect(leader.texts()).toHaveLength(10);
+  expect(leader.logStore.appends - writesBefore).toBe(1);
+});
+
+test("a lone node becomes ready and commits by itself", async () => {
+  const world = new World();
+  const node = await startNode(world, "a", { founders: ["a"] });
+  expect(await world.until(() => node.leads)).toBe(true);
+  propose(node, "x");
+  await world.until(() => node.texts().length === 1);
+  expect(await node.machine.log.readIndex(100)).toBe(node.machine.log.commitIndex());
+});
+
+test("leadership is told before entries of its term, and is ready only once its no-op is applied", async () => {
+  const world = new World();
+  const { leader } = await startThree(world);
+  const ready = leader.machine.leaderships.findIndex(({ ready }) => ready);
+  expect(ready).toBeGreaterThan(0);
+  expect(leader.machine.leaderships[ready - 1]).toMatchObject({ leader: leader.id, ready: false });
+});
+
+test("the others go on when the leader is killed, and it catches up when it is back", async () => {
+  const world = new World();
+  const { leader, followers } = await startThree(world);
+  propose(leader, "before");
+  await world.until(() => followers.every((node) => node.texts().length === 1));
+  kill(world, leader);
+  expect(await world.until(() => followers.some((node) => node.leads), 2_500)).toBe(true);
+  propose(followers.find((node) => node.leads)!, "after");
+  await world.until(() => followers.every((node) => node.texts().length === 2));
+  const back = await startNode(world, leader.id, { from: leader });
+  expect(await world.until(() => back.texts().length === 2)).toBe(true);
+  expect(back.texts()).toEqual(["before", "after"]);
+});
+
+test("a follower's read index covers what was committed before it asked", async () => {
+  const world = new World();
+  const { leader, followers } = await startThree(world);
+  propose(leader, "x");
+  await world.until(() => leader.texts().length === 1);
+  const committed = leader.machine.log.commitIndex();
+  const answers = followers.map((node) => node.machine.log.readIndex(1_000));
+  const indexes = Promise.all(answers);
+  await world.run(300);
+  for (const index of await indexes) expect(index).toBeGreaterThanOrEqual(committed);
+});
+
+test("a minority refuses strong reads with NO_QUORUM and proposes nothing", async () => {
+  const world = new World();
+  const { leader } = await startThree(world);
+  world.cut.add(leader.id);
+  const codes: (string | undefined)[] = [];
+  leader.machine.log.readIndex(1_000).catch((error) => codes.push(errorCodeOf(error)));
+  expect(await world.until(() => codes.length === 1)).toBe(true);
+  expect(codes).toEqual(["NO_QUORUM"]);
+  expect(await world.until(() => !leader.leads)).toBe(true);
+  expect(propose(leader, "x")).toBe(false);
+  world.cut.clear();
+  expect(await world.until(() => leader.machine.log.leadership().leader !== null)).toBe(true);
+});
+
+test("a newcomer learns the log, is promoted and votes", async () => {
+  const world = new World();
+  const { leader } = await startThree(world);
+  propose(leader, "x");
+  const d = await startNode(world, "d");
+  let done = false;
+  const target = makeConfiguration({
+    voters: [..."abcd"].map((id) => ({ replica: asReplicaId(id), weight: id === "d" ? 3 : 2 })),
+  });
+  leader.consensus.changeMembers(GROUP, target, 5_000).then(() => {
+    done = true;
+  });
+  expect(await world.until(() => done && d.texts().length === 1)).toBe(true);
+  expect(d.machine.installs).toBe(0);
+  expect(Object.fromEntries(leader.machine.log.weights())).toEqual({ a: 2, b: 2, c: 2, d: 3 });
+  expect(d.consensus.groupStatus(GROUP)?.role).toBe("follower");
+});
+
+test("a newcomer that does not answer is not promoted, and the error says why", async () => {
+  const world = new World();
+  const { leader } = await startThree(world);
+  let message = "";
+  leader.consensus
+    .changeMembers(GROUP, configurationOf(["a", "b", "c", "d"]), 1_000)
+    .catch((error: MyceliumError) => {
+      message = `${error.code}: ${error.message}`;
+    });
+  await world.until(() => message !== "");
+  expect(message).toContain("TIMEOUT");
+  expect(message).toContain("d has not caught up");
+  expect(leader.leads).toBe(true);
+});
+
+test("a node behind the cut installs a snapshot and follows the log from there", async () => {
+  const world = new World();
+  const settings = { trailingEntries: 2, compactMinEntries: 1 };
+  const { leader, followers } = await startThree(world, settings);
+  const slow = followers[0]!;
+  world.cut.add(slow.id);
+  for (let i = 0; i < 20; i++) propose(leader, `${i}`);
+  await world.until(() => leader.texts().length === 20);
+  leader.machine.log.compact(leader.machine.applied);
+  world.cut.clear();
+  expect(await world.until(() => slow.texts().length === 20, 10_000)).toBe(true);
+  expect(slow.machine.installs).toBe(1);
+  propose(leader.leads ? leader : followers.find((node) => node.leads)!, "last");
+  expect(await world.until(() => slow.texts().at(-1) === "last")).toBe(true);
+  expect(slow.machine.installs).toBe(1);
+});
+
+test("a node whose log cannot be written stops acknowledging, says why, and another takes over", async () => {
+  const world = new World();
+  const { leader, followers } = await startThree(world);
+  leader.logStore.failure = new MyceliumError("DISK_FULL", "Cannot append: the disk is full");
+  propose(leader, "lost");
+  expect(await world.until(() => followers.some((node) => node.leads))).toBe(true);
+  expect(leader.failure?.code).toBe("DISK_FULL");
+  expect(leader.consensus.status().failure?.message).toContain("the disk is full");
+  expect(leader.leads).toBe(false);
+});
+
+test("a leader that stops hands over within a moment", async () => {
+  const world = new World();
+  const { leader, followers } = await startThree(world);
+  const beganMs = world.nowMs;
+  let stopped = false;
+  leader.consensus.stop().then(() => {
+    stopped = true;
+  });
+  await world.until(() => stopped && followers.some((node) => node.leads));
+  expect(world.nowMs - beganMs).toBeLessThan(CONSENSUS_SETTINGS.electionMs);
+});
+
+test("garbage on the channel is dropped and changes nothing", async () => {
+  const world = new World();
+  const { leader } = await startThree(world);
+  const before = JSON.stringify(leader.consensus.status());
+  for (let size = 0; size < 64; size++) {
+    leader.consensus.receive(
+      asNodeId("b"),
+      new Uint8Array(size).map((_, i) => (i * 37 + size) & 255),
+    );
+  }
+  expect(JSON.stringify(leader.consensus.status())).toBe(before);
+});
+
+test("a damaged state machine behind the log's cut fetches the state before it takes part", async () => {
+  const world = new World();
+  const settings = { trailingEntries: 0, compactMinEntries: 1 };
+  const { leader, followers } = await startThree(world, settings);
+  const victim = followers[0]!;
+  for (let i = 0; i < 5; i++) propose(leader, `${i}`);
+  await world.until(() => victim.texts().length === 5);
+  victim.machine.log.compact(victim.machine.applied);
+  await world.settle();
+  kill(world, victim);
+  victim.machine.texts = [];
+  victim.machine.applied = asLogIndex(0);
+  const back = await startNode(world, victim.id, { from: victim, settings });
+  expect(await world.until(() => back.texts().length === 5)).toBe(true);
+  expect(back.machine.installs).toBe(1);
+});
