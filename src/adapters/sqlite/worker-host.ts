@@ -74,7 +74,7 @@ class WorkerThread {
   #nextId = 1;
 
   constructor() {
-    this.#worker = new Worker(new URL("./sqlite-worker.ts", import.meta.url).href);
+    this.#worker = startWorker();
     this.#worker.onmessage = (event: MessageEvent<AnswerMessage>) => this.#settle(event.data);
     this.#worker.onerror = (event) => this.#fail(new InvariantError(event.message));
     // The agent decides how long the process lives.
@@ -113,6 +113,14 @@ class WorkerThread {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
+}
+
+/** A compiled executable keeps its modules by their path below src/, and compiled to .js. */
+function startWorker(): Worker {
+  if (import.meta.url.startsWith("file:///$bunfs/")) {
+    return new Worker(new URL("./adapters/sqlite/sqlite-worker.js", import.meta.url));
+  }
+  return new Worker(new URL("./sqlite-worker.ts", import.meta.url));
 }
 
 function closedError(): MyceliumError {
