@@ -1,7 +1,7 @@
 /** Outgoing dials: when each is due, how long TCP may take, and what follows a failure. */
 
 import { MyceliumError, type NodeId } from "../../base/index.ts";
-import type { Logger } from "../../ports/index.ts";
+import type { Clock, Logger } from "../../ports/index.ts";
 import type { Connection } from "./connection.ts";
 import type { LinkHandshake } from "./link-handshake.ts";
 import type { LinkLimits } from "./link-options.ts";
@@ -14,6 +14,9 @@ export interface DiallerContext {
   readonly sockets: SocketContext;
   readonly traffic: LinkTraffic;
   readonly logger: Logger;
+  readonly clock: Clock;
+  /** A dial may be due. */
+  due(): void;
   /** Sockets in use, dials in TCP not counted. */
   connectionCount(): number;
   handshake(connection: Connection, expected: NodeId): LinkHandshake;
@@ -51,6 +54,13 @@ export class LinkDialler {
       logger.error("another process runs with this node's id", { peer: peer.node });
     }
     peer.dialFailed(error, sockets.nowMs());
+    this.plan(peer);
+  }
+
+  /** Calls back when the peer's next dial is due, rather than at the next tick. */
+  plan(peer: Peer): void {
+    const { clock, sockets, due } = this.#context;
+    if (peer.wanted) clock.after(Math.max(0, peer.nextDialMs - sockets.nowMs()), due);
   }
 
   /** Gives up dials whose TCP connection takes too long. */

@@ -72,6 +72,8 @@ export class LinkTransport implements Transport {
       sockets: this.#sockets,
       traffic: this.#traffic,
       logger: options.logger,
+      clock: options.clock,
+      due: () => this.#dialDue(),
       connectionCount: () => this.#connections.size,
       handshake: (connection, expected) => this.#handshake(connection, expected),
     });
@@ -310,6 +312,7 @@ export class LinkTransport implements Transport {
     if (error.details["duplicateDial"] === true) {
       peer.dial = null;
       peer.planRetry(this.#nowMs());
+      this.#dialler.plan(peer);
     } else this.#dialler.failed(peer, error);
     this.#forgetIdle(peer);
   }
@@ -323,6 +326,7 @@ export class LinkTransport implements Transport {
       peer.lastError = error ?? new MyceliumError("UNREACHABLE", `Link lost: ${reason}`);
       if (nowMs - link.upSinceMs >= STABLE_LINK_MS) peer.retrySoon(nowMs);
       peer.planRetry(nowMs);
+      this.#dialler.plan(peer);
       this.#forgetIdle(peer);
     }
     if (error !== null) this.#traffic.error(error.code.toLowerCase());
