@@ -1,4 +1,5 @@
 export { encodeError, type HranaError, hranaErrorOfSql } from "./error.ts";
+export { parameterNames } from "./parameters.ts";
 export {
   type CursorRequest,
   type PipelineRequest,

@@ -3,18 +3,8 @@
  * Unknown fields are ignored, as the specification demands. Source: Hrana 3, "Requests" and "Shared structures".
  */
 
-import type { Condition, SqlValue, Statement } from "../sql/index.ts";
+import { type Condition, PROGRAM_LIMITS, type SqlValue, type Statement } from "../sql/index.ts";
 import { malformed } from "../wire/index.ts";
-import {
-  ARG_COUNT_MAX,
-  ARG_NAME_LENGTH_MAX,
-  BATON_LENGTH_MAX,
-  CONDITION_COUNT_MAX,
-  CONDITION_DEPTH_MAX,
-  REQUEST_COUNT_MAX,
-  SQL_LENGTH_MAX,
-  STEP_COUNT_MAX,
-} from "./limits.ts";
 import { decodeValue } from "./value.ts";
 
 /** SQL given as text, or as the id of a text stored on the stream. */
@@ -50,6 +40,17 @@ export interface CursorRequest {
   readonly baton: string | null;
   readonly steps: readonly StepRef[];
 }
+
+/** Stream requests in one pipeline. */
+const REQUEST_COUNT_MAX = 4_096;
+const BATON_LENGTH_MAX = 128;
+const STEP_COUNT_MAX = PROGRAM_LIMITS.stepCountMax;
+const ARG_COUNT_MAX = PROGRAM_LIMITS.argCountMax;
+const ARG_NAME_LENGTH_MAX = PROGRAM_LIMITS.argNameLengthMax;
+const CONDITION_DEPTH_MAX = PROGRAM_LIMITS.conditionDepthMax;
+const CONDITION_COUNT_MAX = PROGRAM_LIMITS.conditionNodesMax;
+/** A sequence may be as long as a program. */
+const SQL_LENGTH_MAX = PROGRAM_LIMITS.programSizeMax;
 
 type FieldName =
   | ("args" | "batch" | "baton" | "cond" | "condition" | "conds" | "name" | "named_args")

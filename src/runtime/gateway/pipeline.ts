@@ -6,6 +6,7 @@ import {
   CLOSE_SQL_OK,
   encodeAutocommit,
   encodeBatch,
+  encodeDescribe,
   encodeErrorResult,
   encodeExecute,
   hranaErrorOfSql,
@@ -17,9 +18,15 @@ import {
   type StepRef,
   type StreamRequest,
 } from "../../domain/hrana/index.ts";
-import type { Program, ProgramResult, Statement, Step } from "../../domain/sql/index.ts";
-import { splitStatements } from "../../domain/sql/split-statements.ts";
-import { hranaErrorOf, RequestFailure } from "./refusal.ts";
+import {
+  type Program,
+  type ProgramResult,
+  type Statement,
+  type Step,
+  splitStatements,
+} from "../../domain/sql/index.ts";
+import { describe } from "./describe.ts";
+import { hranaErrorOf } from "./refusal.ts";
 import { kindOf } from "./statement-kind.ts";
 import type { Call, SqlStream } from "./stream.ts";
 
@@ -67,7 +74,7 @@ async function runRequest(
     case "sequence":
       return await runSequence(stream, request.sql, call);
     case "describe":
-      throw new RequestFailure("UNSUPPORTED", "not yet");
+      return encodeDescribe(await describe(stream, stream.sqlOf(request.sql), call));
     case "store_sql":
       stream.storeSql(request.sqlId, request.sql);
       return STORE_SQL_OK;

@@ -1,23 +1,8 @@
 /** What the gateway must know of a statement, remembered for the texts that come often. */
 
-import { classifyStatement } from "../../domain/sql/classify-statement.ts";
-import { splitStatements } from "../../domain/sql/split-statements.ts";
+import { classifyPragma, classifyStatement, splitStatements } from "../../domain/sql/index.ts";
 import type { StatementKind } from "./plan.ts";
 import { RequestFailure } from "./refusal.ts";
-
-/** PRAGMAs that take an argument and only tell something. */
-const TELLING_PRAGMAS: ReadonlySet<string> = new Set([
-  "foreign_key_check",
-  "foreign_key_list",
-  "index_info",
-  "index_list",
-  "index_xinfo",
-  "integrity_check",
-  "quick_check",
-  "table_info",
-  "table_list",
-  "table_xinfo",
-]);
 
 const REMEMBERED_MAX = 1_000;
 const REMEMBERED_LENGTH_MAX = 8_192;
@@ -58,11 +43,11 @@ function judge(sql: string): StatementKind {
     case "rollback_to":
       return { type: "savepoint" };
     case "pragma":
-      return { type: isTelling(found.name, found.argument) ? "read" : "write" };
+      return { type: setsSomething(found.name, found.argument) ? "write" : "read" };
     case "read":
     case "explain":
     case "other":
-      // Others are no SQL or nothing that may be done here: a reader says so at least cost.
+      // Others are no SQL or nothing that may be done here: a reader refuses them at the least cost.
       return { type: "read" };
   }
 }
@@ -72,6 +57,7 @@ function modeOf(mode: "deferred" | "immediate" | "exclusive" | "readonly") {
   return mode === "deferred" ? "deferred" : "write";
 }
 
-function isTelling(name: string, argument: string | null): boolean {
-  return argument === null || TELLING_PRAGMAS.has(name);
+function setsSomething(name: string, argument: string | null): boolean {
+  const effect = classifyPragma(name, argument);
+  return effect === "session" || effect === "schema";
 }

@@ -9,7 +9,12 @@
 
 import { MyceliumError, messageOf } from "../../base/index.ts";
 import type { SqlRef } from "../../domain/hrana/index.ts";
-import type { Program, ProgramResult, StepOutcome } from "../../domain/sql/index.ts";
+import {
+  type Program,
+  type ProgramResult,
+  type StepOutcome,
+  validateProgram,
+} from "../../domain/sql/index.ts";
 import type { Consistency, SqlService, SqlTransaction } from "../../ports/index.ts";
 import type { GatewayRole } from "./authorization.ts";
 import type { GatewayLimits } from "./options.ts";
@@ -100,6 +105,7 @@ export class SqlStream {
 
   /** Runs a program where it belongs. Rejects with RequestFailure or the service's errors. */
   async run(program: Program, kinds: readonly StatementKind[], call: Call): Promise<ProgramResult> {
+    validateProgram(program);
     const outcomes = this.#lost === null ? [] : this.#afterLoss(kinds, this.#lost);
     while (outcomes.length < program.steps.length) {
       const from = outcomes.length;

@@ -9,16 +9,16 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { asLogIndex } from "../../../src/base/index.ts";
 import type { Request } from "../../../src/domain/replication/index.ts";
-import { classifyStatement } from "../../../src/domain/sql/classify-statement.ts";
-import type {
-  Condition,
-  Program,
-  ProgramResult,
-  SqlError,
-  SqlValue,
-  Statement,
-  StatementResult,
-  StepOutcome,
+import {
+  type Condition,
+  classifyStatement,
+  type Program,
+  type ProgramResult,
+  type SqlError,
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+  type StepOutcome,
 } from "../../../src/domain/sql/index.ts";
 import type { ReadOptions, SqlService, SqlTransaction } from "../../../src/ports/index.ts";
 
