@@ -1,0 +1,1 @@
+export { type SegmentLogOptions, SegmentLogStore } from "./segment-log-store.ts";
