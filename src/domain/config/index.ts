@@ -3,7 +3,6 @@ export {
   type Config,
   type ConfigEntry,
   type ConfigInput,
-  type ConfigSource,
   configFileOf,
   explainConfig,
   loadConfig,

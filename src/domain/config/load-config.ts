@@ -18,6 +18,8 @@ type Values = {
 /** Every setting's value, checked and frozen. */
 export interface Config extends Omit<Values, "gossipPort"> {
   readonly gossipPort: number;
+  /** False when GOSSIP_PORT was left out: if the port is taken, any other will do, because it is announced. */
+  readonly gossipPortIsSet: boolean;
   /** Twice the least; elections wait a random time between the two. */
   readonly electionTimeoutMaxMs: number;
 }
@@ -70,6 +72,7 @@ export function loadConfig(input: ConfigInput): Config {
   return Object.freeze({
     ...values,
     gossipPort: values.gossipPort ?? (values.p2pPort === 0 ? 0 : values.p2pPort + 1),
+    gossipPortIsSet: values.gossipPort !== null,
     electionTimeoutMaxMs: values.electionTimeoutMinMs * 2,
   });
 }

@@ -186,7 +186,9 @@ describe("verifyGrant()", () => {
     expect(judge(of(vetted, short), NOW).ok).toBe(true);
     expect(judge(of(vetted, short), NOW + 6)).toMatchObject({ reason: "the grant has expired" });
     const late = direct(vetted, guest, { tier: 2, issuedAtMs: NOW + 6 });
-    expect(judge(of(guest, late, short))).toMatchObject({ reason: "its sponsor's own grant had expired" });
+    expect(judge(of(guest, late, short))).toMatchObject({
+      reason: "its sponsor's own grant had expired",
+    });
     const good = direct(root, vetted);
     const forged = { ...good.statement, signature: direct(root, guest).statement.signature };
     expect(judge(of(vetted, { ...good, statement: forged })).ok).toBe(false);

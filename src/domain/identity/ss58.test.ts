@@ -20,6 +20,10 @@ describe("SS58", () => {
     expect(encodeSs58({ prefix: 2, account: ALICE })).toBe(
       "HNZata7iMYWmk5RvZRTiAsSDhV8366zq2YGb3tLH5Upf74F",
     );
+    expect(encodeSs58({ prefix: 255, account: ALICE })).toBe(
+      "yGHXkYLYqxijLKKfd9Q2CB9shRVu8rPNBS53wvwGTutYg4zTg",
+    );
+    expect(encodeSs58({ prefix: 42, account: Uint8Array.of(0, 1) })).toBe("25GUyv");
     expect(decodeSs58("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY")).toEqual({
       prefix: 42,
       account: ALICE,

@@ -1,1 +1,1 @@
-export { TIER_BASE_WEIGHT, VALIDATOR_WEIGHT_MAX, voteWeight } from "./vote-weight.ts";
+export { VALIDATOR_WEIGHT_MAX, voteWeight } from "./vote-weight.ts";

@@ -51,6 +51,19 @@ describe("Membership", () => {
     }
   });
 
+  test("a list that is behind loses nobody, and one that names who left does", async () => {
+    const { members } = (await world.join(await world.invite(), key(2))).members;
+    const { membership } = world;
+    const old = { members: members.slice(0, 1), revoked: [] };
+    membership.replace({ members, revoked: [] });
+    membership.replace(old);
+    expect(membership.peers().map((peer) => peer.node)).toEqual([key(2).nodeId]);
+    expect(membership.isValidator(key(2).nodeId)).toBe(true);
+    membership.replace({ ...old, revoked: [{ id: key(2).nodeId, reason: "left" }] });
+    expect(membership.peers()).toEqual([]);
+    expect(membership.isValidator(key(2).nodeId)).toBe(false);
+  });
+
   test("tells listeners of each change once", async () => {
     const seen: number[] = [];
     const stop = world.membership.onChange((list) => seen.push(list.members.length));

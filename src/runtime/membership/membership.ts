@@ -26,16 +26,21 @@ export interface MembershipOptions {
 
 const EMPTY: MemberList = { members: [], revoked: [] };
 
-/** What is known of a peer that may not be on the list yet. */
-interface PeerStanding {
+/** A member that the list does not name yet. */
+interface Newcomer {
   readonly role: NodeRole;
+  readonly addresses: readonly string[];
 }
 
 export class Membership {
   readonly #options: MembershipOptions;
   readonly #listeners = new Set<(list: MemberList) => void>();
-  /** Members who proved their grant on a link before the list named them. */
-  readonly #newcomers = new Map<NodeId, PeerStanding>();
+  /**
+   * Members who proved their grant on a link, or stood on an earlier list, while the list does not name them: a
+   * replica that is behind must keep its links with them to catch up. Whoever left or was removed is on the list's
+   * other part.
+   */
+  readonly #newcomers = new Map<NodeId, Newcomer>();
   #list = EMPTY;
   #encoded: Uint8Array = encodeMemberList(EMPTY);
   #byId: ReadonlyMap<string, Member> = new Map();
@@ -72,9 +77,9 @@ export class Membership {
 
   /** Everybody to keep links with, this node left out. */
   peers(): readonly PeerAddress[] {
-    return this.#list.members
-      .filter((member) => member.id !== this.#options.self)
-      .map((member) => ({ node: member.id, addresses: member.addresses }));
+    const named = this.#list.members.map(({ id, addresses }) => ({ node: id, addresses }));
+    const others = [...this.#newcomers].map(([node, { addresses }]) => ({ node, addresses }));
+    return [...named, ...others].filter(({ node }) => node !== this.#options.self);
   }
 
   /** Called with each list that differs from the one before. Returns how to stop that. */
@@ -87,6 +92,9 @@ export class Membership {
   replace(list: MemberList): void {
     const encoded = encodeMemberList(list);
     if (Buffer.compare(encoded, this.#encoded) === 0) return;
+    for (const { id, role, addresses } of this.#list.members) {
+      this.#newcomers.set(id, { role, addresses });
+    }
     this.#list = list;
     this.#encoded = encoded;
     this.#byId = new Map(list.members.map((member) => [member.id, member]));
@@ -136,7 +144,7 @@ export class Membership {
     const { grant } = verdict;
     if (grant.member !== hello.node)
       return refused("NOT_A_MEMBER", "it shows another node's grant");
-    if (!this.#byId.has(hello.node)) this.#noteNewcomer(grant);
+    if (!this.#byId.has(hello.node)) this.#noteNewcomer(grant, hello.addresses);
     return { ok: true };
   }
 
@@ -149,9 +157,9 @@ export class Membership {
     }
   }
 
-  #noteNewcomer(grant: Grant): void {
+  #noteNewcomer(grant: Grant, addresses: readonly string[]): void {
     if (this.#newcomers.size >= NEWCOMERS_MAX) this.#newcomers.clear();
-    this.#newcomers.set(grant.member, { role: grant.role });
+    this.#newcomers.set(grant.member, { role: grant.role, addresses });
     this.#options.logger.info("a peer with a valid grant is not on the member list yet", {
       peer: grant.member,
     });
