@@ -244,7 +244,7 @@ export const SETTINGS = {
   writeTimeoutMs: setting(
     "WRITE_TIMEOUT",
     durationType(10, DAY_MS),
-    "10s",
+    "2s",
     "time a writing statement may take",
   ),
   transactionTimeoutMs: setting(
