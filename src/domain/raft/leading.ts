@@ -63,7 +63,7 @@ export function handleHeartbeatResponse(core: RaftCore, response: HeartbeatRespo
   const progress = core.progress.get(response.from);
   if (progress === undefined) return;
   progress.recentlyActive = true;
-  progress.resume();
+  progress.resume(core.log.lastIndex);
   if (response.round > core.reads.round)
     core.refuse(response, `round ${response.round} is unknown`);
   progress.roundAnswered = Math.max(progress.roundAnswered, response.round);

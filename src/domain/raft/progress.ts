@@ -114,8 +114,10 @@ export class Progress {
     return true;
   }
 
-  /** An answer or a heartbeat's worth of time: a probe or a full window may send once more. */
-  resume(): void {
+  /** A heartbeat was answered: a probe or a full window may send once more. */
+  resume(lastIndex: LogIndex): void {
+    if (this.state === "probe" && this.match === lastIndex)
+      this.#become("replicate", this.match + 1);
     this.#probeSent = false;
     const oldest = this.#inflight[this.#head];
     if (this.isPaused && oldest !== undefined) this.#freeInflight(oldest.lastIndex);

@@ -257,7 +257,7 @@ export class RaftNode {
   /** Messages to this replica are lost: what was sent to it is looked for again. */
   unreachable(replica: ReplicaId): void {
     const progress = this.#core.progress.get(replica);
-    if (progress?.state === "replicate") progress.becomeProbe();
+    if (progress?.state === "replicate" && progress.inflightCount > 0) progress.becomeProbe();
   }
 
   /** 0 to 1, from uptime, latency and answered proposals: better ones stand earlier. Never changes quorums. */
