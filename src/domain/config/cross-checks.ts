@@ -21,6 +21,11 @@ export interface Comparable {
   readonly replicationRetryMaxMs: number;
 }
 
+/** GOSSIP_PORT, else the one after P2P_PORT; where that is picked by the system, so is this. */
+export function gossipPortOf(values: Pick<Comparable, "gossipPort" | "p2pPort">): number {
+  return values.gossipPort ?? (values.p2pPort === 0 ? 0 : values.p2pPort + 1);
+}
+
 export function crossProblems(values: Comparable): string[] {
   const problems: string[] = [];
   if (values.nodeType === "miner" && values.minerCapacityGb === null) {
@@ -35,7 +40,7 @@ export function crossProblems(values: Comparable): string[] {
 }
 
 function portProblems(values: Comparable): string[] {
-  const gossipPort = values.gossipPort ?? (values.p2pPort === 0 ? 0 : values.p2pPort + 1);
+  const gossipPort = gossipPortOf(values);
   const ports = [
     ["PORT", values.port],
     ["P2P_PORT", values.p2pPort],

@@ -85,6 +85,7 @@ describe("loadConfig()", () => {
     const sources = ["PORT", "P2P_PORT", "MAX_PEERS", "HOST", "STATE"].map(
       (name) => entryOf(input, name)?.source,
     );
+    expect(entryOf(input, "GOSSIP_PORT")?.value).toBe("13");
     expect(sources).toEqual(["flag", "environment", "file", "default", "default"]);
   });
 

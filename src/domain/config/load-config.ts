@@ -4,7 +4,7 @@
  */
 
 import { MyceliumError, messageOf } from "../../base/index.ts";
-import { crossProblems } from "./cross-checks.ts";
+import { crossProblems, gossipPortOf } from "./cross-checks.ts";
 import { nearestName } from "./nearest-name.ts";
 import { ENVIRONMENT_PREFIX, flagOf, type Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
@@ -71,7 +71,7 @@ export function loadConfig(input: ConfigInput): Config {
   const { values } = resolve(input);
   return Object.freeze({
     ...values,
-    gossipPort: values.gossipPort ?? (values.p2pPort === 0 ? 0 : values.p2pPort + 1),
+    gossipPort: gossipPortOf(values),
     gossipPortIsSet: values.gossipPort !== null,
     electionTimeoutMaxMs: values.electionTimeoutMinMs * 2,
   });
@@ -79,7 +79,9 @@ export function loadConfig(input: ConfigInput): Config {
 
 /** What `mycelium config` shows. Throws BAD_CONFIG as `loadConfig` does. */
 export function explainConfig(input: ConfigInput): readonly ConfigEntry[] {
-  const { values, sources } = resolve(input);
+  const resolved = resolve(input);
+  const { sources } = resolved;
+  const values = { ...resolved.values, gossipPort: gossipPortOf(resolved.values) };
   return rows.map(([key, row]) => ({
     name: row.name,
     value: shown(row, values[key]),
