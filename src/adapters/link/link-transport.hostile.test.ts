@@ -90,6 +90,36 @@ test("beyond the connection limit a connection is closed at once", async () => {
   expect(node.metrics.counts.get("mycelium_peer_errors_total link connection_limit")).toBe(1);
 });
 
+test("connections that failed leave no trace in the limits", async () => {
+  const node = await startNode({ limits: { connectionCountMax: 4 } });
+  for (let i = 0; i < 30; i++) {
+    const peer = new RawPeer();
+    await peer.connect(node.port);
+    if (i % 3 === 0) peer.end();
+    else peer.write(new Uint8Array(randomBytes(100)));
+    await until(() => peer.closed, "closing");
+  }
+  await link(await startNode(), node);
+});
+
+test("a member that sends random frames never harms more than its own link", async () => {
+  const node = await startNode();
+  const good = await startNode();
+  await link(good, node);
+  for (let round = 0; round < 25; round++) {
+    const peer = new RawPeer();
+    await peer.link(node.port, node.id);
+    for (let i = 0; i < 20 && !peer.closed; i++) {
+      const [kind = 0, size = 0] = randomBytes(2);
+      peer.send(kind % 16, new Uint8Array(randomBytes(size)), i % 2 === 0 ? "raft" : "");
+    }
+    peer.end();
+    await until(() => node.handler.up.length === node.handler.down.length + 1, "the link's end");
+  }
+  const answer = await good.transport.request(node.id, "echo", utf8("still here"), 5_000);
+  expect(Buffer.from(answer).toString()).toBe("still here");
+});
+
 test("a TLS client without a certificate is closed without a word", async () => {
   const node = await startNode();
   const peer = new RawPeer();
