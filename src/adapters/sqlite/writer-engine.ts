@@ -386,6 +386,8 @@ export class WriterEngine {
   #seal(context: BatchContext, applied: readonly Applied[], session: Session): Uint8Array {
     const withSchema = applied.some(({ request }) => this.#needsAlone(request.program));
     if (withSchema) this.#schemaChanged();
+    // Full-text indexes keep what they gather in memory until a savepoint: it belongs to this batch.
+    this.#db.exec("SAVEPOINT f; RELEASE f");
     const changeset = withSchema ? null : session.changeset();
     session.close();
     const digest = this.#digest.digest(
