@@ -35,11 +35,5 @@ export {
   type RaftStart,
   type TransferRefusal,
 } from "./raft-node.ts";
-export type {
-  RaftStatus,
-  RaftWrite,
-  ReadState,
-  Ready,
-  ReplicaStatus,
-  SnapshotRequest,
-} from "./ready.ts";
+export type { RaftWrite, ReadState, Ready, SnapshotRequest } from "./ready.ts";
+export type { RaftStatus, ReplicaStatus } from "./status.ts";

@@ -23,13 +23,7 @@ import {
   makeConfiguration,
 } from "./configuration.ts";
 import { nextConfiguration } from "./configuration-change.ts";
-import {
-  campaignPreVote,
-  countVotes,
-  handleVoteRequest,
-  handleVoteResponse,
-  sticksToLeader,
-} from "./election.ts";
+import { campaignPreVote, countVotes } from "./election.ts";
 import {
   BOOTSTRAP_INDEX,
   entrySizeBytes,
@@ -38,21 +32,12 @@ import {
   type LogReader,
   type SnapshotMeta,
 } from "./entry.ts";
-import {
-  acceptLeader,
-  acknowledge,
-  handleAppend,
-  handleHeartbeat,
-  handleSnapshotOffer,
-  handleTimeoutNow,
-} from "./following.ts";
+import { acknowledge } from "./following.ts";
 import {
   advanceCommit,
   beginReads,
   bestSuccessor,
   continueTransfer,
-  handleAppendResponse,
-  handleHeartbeatResponse,
   sendToAll,
   tickLeader,
 } from "./leading.ts";
@@ -60,7 +45,10 @@ import type { Message } from "./message.ts";
 import type { RaftOptions } from "./options.ts";
 import { RaftCore, type RaftRole } from "./raft-core.ts";
 import { RaftLog } from "./raft-log.ts";
-import type { RaftStatus, RaftWrite, ReadState, Ready } from "./ready.ts";
+import type { RaftWrite, ReadState, Ready } from "./ready.ts";
+import type { RaftStatus } from "./status.ts";
+import { statusOf } from "./status.ts";
+import { stepMessage } from "./stepping.ts";
 
 export interface RaftStart {
   readonly id: ReplicaId;
@@ -122,15 +110,7 @@ export class RaftNode {
 
   /** A message to this replica. Throws MALFORMED on what only a broken or hostile peer sends. */
   step(message: Message): void {
-    const core = this.#core;
-    if (message.to !== core.id) return;
-    if (message.from === core.id) core.refuse(message, "it claims to come from this replica");
-    if (message.term > core.term && !this.#adoptTerm(message)) return;
-    if (message.term < core.term) {
-      this.#answerStale(message);
-      return;
-    }
-    this.#dispatch(message);
+    stepMessage(this.#core, message);
   }
 
   /**
@@ -379,118 +359,7 @@ export class RaftNode {
   }
 
   status(): RaftStatus {
-    const core = this.#core;
-    const isLearner = core.role === "follower" && !isVoter(core.configuration, core.id);
-    return {
-      replica: core.id,
-      role: isLearner ? "learner" : core.role,
-      term: core.term,
-      leader: core.leader,
-      commitIndex: core.commitIndex,
-      lastIndex: core.log.lastIndex,
-      stableIndex: core.log.stableIndex,
-      firstIndex: (core.log.snapshot.index + 1) as LogIndex,
-      damagedUpTo: core.damagedUpTo,
-      isInstalling: core.installing !== null,
-      peers: [...core.progress.values()].map((progress) => ({
-        replica: progress.replica,
-        state: progress.state,
-        matchIndex: progress.match,
-        isActive: progress.recentlyActive,
-      })),
-    };
-  }
-
-  /** False when the message is to be ignored. */
-  #adoptTerm(message: Message): boolean {
-    const core = this.#core;
-    if (message.kind === "voteRequest") {
-      if (sticksToLeader(core, message)) return false;
-      if (message.preVote) {
-        handleVoteRequest(core, message);
-        return false;
-      }
-    }
-    if (message.kind === "voteResponse" && message.preVote && message.granted) {
-      handleVoteResponse(core, message);
-      return false;
-    }
-    const isFromLeader =
-      message.kind === "append" || message.kind === "heartbeat" || message.kind === "snapshotOffer";
-    core.becomeFollower(message.term, isFromLeader ? message.from : null);
-    return true;
-  }
-
-  /** A sender of an older term learns the new one, so that a cut-off leader or candidate does not stay stuck. */
-  #answerStale(message: Message): void {
-    const core = this.#core;
-    switch (message.kind) {
-      case "append":
-      case "heartbeat":
-      case "snapshotOffer":
-        core.emitDurable({
-          kind: "heartbeatResponse",
-          from: core.id,
-          to: message.from,
-          term: core.term,
-          round: 0,
-        });
-        break;
-      case "voteRequest":
-        core.emitDurable({
-          kind: "voteResponse",
-          from: core.id,
-          to: message.from,
-          term: core.term,
-          preVote: message.preVote,
-          granted: false,
-        });
-        break;
-      default:
-        break;
-    }
-  }
-
-  #dispatch(message: Message): void {
-    const core = this.#core;
-    switch (message.kind) {
-      case "voteRequest":
-        handleVoteRequest(core, message);
-        break;
-      case "voteResponse":
-        handleVoteResponse(core, message);
-        break;
-      case "append":
-        acceptLeader(core, message);
-        handleAppend(core, message);
-        break;
-      case "heartbeat":
-        acceptLeader(core, message);
-        handleHeartbeat(core, message);
-        break;
-      case "snapshotOffer":
-        acceptLeader(core, message);
-        handleSnapshotOffer(core, message);
-        break;
-      case "appendResponse":
-        if (core.role === "leader") handleAppendResponse(core, message);
-        break;
-      case "heartbeatResponse":
-        if (core.role === "leader") handleHeartbeatResponse(core, message);
-        break;
-      case "timeoutNow":
-        handleTimeoutNow(core, message);
-        break;
-      case "readRequest":
-        if (core.role === "leader") {
-          core.reads.ask({ from: message.from, context: message.context });
-          beginReads(core);
-        }
-        break;
-      case "readResponse":
-        core.confirmedReads.push({ from: null, context: message.context, index: message.index });
-        break;
-    }
+    return statusOf(this.#core);
   }
 
   /** A state machine behind the log's cut gets its state as soon as someone leads. */

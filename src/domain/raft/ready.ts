@@ -1,9 +1,8 @@
 /** What a replica wants done. The host takes it after each batch of inputs. */
 
-import type { LogIndex, ReplicaId, Term } from "../../base/index.ts";
+import type { LogIndex, ReplicaId } from "../../base/index.ts";
 import type { HardState, LogEntry, SnapshotMeta } from "./entry.ts";
 import type { Message } from "./message.ts";
-import type { RaftRole } from "./raft-core.ts";
 
 export interface RaftWrite {
   /** Give it back to `persisted` once durable. Writes become durable in the order they were taken. */
@@ -36,26 +35,4 @@ export interface Ready {
   readonly reads: readonly ReadState[];
   /** Ask the state machine to install one, then call `snapshotInstalled` or `snapshotFailed`. */
   readonly snapshot: SnapshotRequest | null;
-}
-
-export interface ReplicaStatus {
-  readonly replica: ReplicaId;
-  readonly state: "probe" | "replicate" | "snapshot";
-  readonly matchIndex: LogIndex;
-  readonly isActive: boolean;
-}
-
-export interface RaftStatus {
-  readonly replica: ReplicaId;
-  readonly role: RaftRole | "learner";
-  readonly term: Term;
-  readonly leader: ReplicaId | null;
-  readonly commitIndex: LogIndex;
-  readonly lastIndex: LogIndex;
-  readonly stableIndex: LogIndex;
-  readonly firstIndex: LogIndex;
-  readonly damagedUpTo: LogIndex | null;
-  readonly isInstalling: boolean;
-  /** The other replicas as the leader sees them; empty elsewhere. */
-  readonly peers: readonly ReplicaStatus[];
 }
