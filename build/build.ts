@@ -47,6 +47,9 @@ function compile(target: Target, isNative: boolean, guard: string, out: string):
     "build",
     "--compile",
     "--minify",
+    "--format=esm",
+    // Halves the time to the first line of output. Of another architecture's use nothing is known: there not.
+    ...(isNative ? ["--bytecode"] : []),
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     "--asset-naming=[name].[ext]",
