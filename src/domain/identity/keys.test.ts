@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { privateKeyFromRaw } from "@libp2p/crypto/keys";
+import { ed25519 } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
 import { fromHex, toHex } from "../../base/index.ts";
 import { nodeIdOfPublicKey, nodeKeyFromSeed, publicKeyOfNodeId, sign, verify } from "./keys.ts";
@@ -57,6 +58,21 @@ describe("node keys", () => {
         expect(verify(key, Uint8Array.of(7), signature)).toBe(false);
       }),
     );
+  });
+
+  test("a key of small order verifies nothing, though the arithmetic would let it", () => {
+    const torsion = ed25519.Point.fromHex(
+      "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    );
+    let point = ed25519.Point.ZERO;
+    for (let i = 0; i < 8; i++) {
+      const forged = new Uint8Array(64);
+      forged[0] = 1;
+      expect(point.isSmallOrder()).toBe(true);
+      expect(verify(point.toBytes(), Uint8Array.of(i), forged)).toBe(false);
+      point = point.add(torsion);
+    }
+    expect(point.equals(ed25519.Point.ZERO)).toBe(true);
   });
 
   test("publicKeyOfNodeId() is null for what is no Ed25519 PeerId", () => {

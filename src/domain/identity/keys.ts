@@ -18,6 +18,7 @@ import {
   fromBase58,
   type NodeId,
   toBase58,
+  toHex,
 } from "../../base/index.ts";
 
 export const KEY_SIZE_BYTES = 32;
@@ -32,6 +33,20 @@ const PUBLIC_DER_HEAD = Uint8Array.from([
 ]);
 /** Identity multihash of 36 bytes, which are protobuf (type Ed25519, data of 32 bytes). */
 const PEER_ID_HEAD = Uint8Array.from([0x00, 0x24, 0x08, 0x01, 0x12, 0x20]);
+
+/**
+ * The y coordinates of all points of small order, in all encodings, sign bit off: a "signature" of such a key can be
+ * made to fit any message (RFC 8032 leaves the check to the user).
+ */
+const SMALL_ORDER_KEYS: ReadonlySet<string> = new Set([
+  "00".repeat(32),
+  `01${"00".repeat(31)}`,
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  `ec${"ff".repeat(30)}7f`,
+  `ed${"ff".repeat(30)}7f`,
+  `ee${"ff".repeat(30)}7f`,
+]);
 
 /** Parsed public keys kept: parsing costs as much as a verification. */
 const PUBLIC_KEYS_MAX = 1_024;
@@ -113,7 +128,14 @@ function parsedPublicKey(publicKey: Uint8Array): KeyObject | null {
   return parsed;
 }
 
+function isSmallOrder(publicKey: Uint8Array): boolean {
+  const y = publicKey.slice();
+  y[KEY_SIZE_BYTES - 1] = (y[KEY_SIZE_BYTES - 1] ?? 0) & 0x7f;
+  return SMALL_ORDER_KEYS.has(toHex(y));
+}
+
 function parsePublicKey(publicKey: Uint8Array): KeyObject | null {
+  if (isSmallOrder(publicKey)) return null;
   try {
     const der = Buffer.from(concatBytes(PUBLIC_DER_HEAD, publicKey));
     return createPublicKey({ key: der, format: "der", type: "spki" });
