@@ -5,7 +5,7 @@ import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { bytes, integer, list, object, text } from "./shape.ts";
 
 /** A chain of three grants fits well. */
-export const GRANT_SIZE_BYTES_MAX = 16_384;
+const GRANT_SIZE_BYTES_MAX = 16_384;
 /** Bound of a whole hello on the wire. */
 export const HELLO_SIZE_BYTES_MAX = 65_536;
 

@@ -8,11 +8,11 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { assert, concatBytes, type NodeId, toHex, utf8 } from "../../base/index.ts";
 import { readU32, writeU32 } from "./frame.ts";
 
-export const ISOLATION_KEY_SIZE_BYTES = 32;
+const ISOLATION_KEY_SIZE_BYTES = 32;
 export const PROOF_NONCE_SIZE_BYTES = 16;
-export const PROOF_SIZE_BYTES = PROOF_NONCE_SIZE_BYTES + 4 + 32;
+const PROOF_SIZE_BYTES = PROOF_NONCE_SIZE_BYTES + 4 + 32;
 /** Minutes a proof may be off either way. */
-export const PROOF_WINDOW_MINUTES = 1;
+const PROOF_WINDOW_MINUTES = 1;
 
 const DOMAIN = utf8("mycelium link 1\0");
 const MINUTE_MS = 60_000;

@@ -7,21 +7,20 @@ export const PROTOCOL_VERSION = "1.0.0";
 export const MIN_PROTOCOL_VERSION = "1.0.0";
 
 /** Every feature with a name. A node announces those it has; the common set is used on a link. */
-export const FEATURE_NAMES = [
-  "sharding",
-  "replication",
-  "consensus",
-  "encryption",
-  "metadata-sync",
-  "auto-scaling",
-  "load-balancing",
-  "failover",
-  "leader-election",
-  "conflict-resolution",
-] as const;
+type FeatureName =
+  | "sharding"
+  | "replication"
+  | "consensus"
+  | "encryption"
+  | "metadata-sync"
+  | "auto-scaling"
+  | "load-balancing"
+  | "failover"
+  | "leader-election"
+  | "conflict-resolution";
 
 /** What this version can do. */
-export const OWN_FEATURES: readonly string[] = [
+export const OWN_FEATURES: readonly FeatureName[] = [
   "replication",
   "consensus",
   "encryption",
@@ -37,7 +36,7 @@ export interface ProtocolOffer {
   readonly features: readonly string[];
 }
 
-export interface ProtocolAgreement {
+interface ProtocolAgreement {
   /** The lower of both versions. */
   readonly protocolVersion: string;
   /** The features both have, in our order. */
