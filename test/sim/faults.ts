@@ -176,9 +176,10 @@ export class Faults {
     const { machines } = this.#world;
     const isBusy = machines.some((each) => each.shardDisk(MAIN).isCorrupt);
     if (isBusy || machines.length < 2 || !this.#isSafeToHarm(machine)) return;
-    this.#world.crash(machine, false);
     machine.shardDisk(MAIN).isCorrupt = true;
     this.#world.trace.add(machine.name, "database is damaged");
+    if (this.#random.below(2) === 0) return;
+    this.#world.crash(machine, false);
     this.#later(() => this.#world.start(machine));
   }
 

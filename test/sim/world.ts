@@ -1,8 +1,9 @@
 /** The simulated network as a whole: machines, links, what is watched, and what clients may reach. */
 
-import { MemoryNetwork, Scheduler } from "../../src/adapters/memory/index.ts";
+import { type LogLine, MemoryNetwork, Scheduler } from "../../src/adapters/memory/index.ts";
 import {
   asGroupId,
+  asNodeId,
   type GroupId,
   type LogIndex,
   MyceliumError,
@@ -128,9 +129,30 @@ export class World {
       this.violated(`${machine.processName} met a bug: ${messageOf(error)}\n${stack}`);
       return;
     }
-    this.trace.add(machine.name, `ends: ${error.code} ${error.message}`);
+    this.trace.add(machine.name, this.#named(`ends: ${error.code} ${error.message}`));
     this.crash(machine, false);
     this.scheduler.schedule(RESTART_MS, () => this.start(machine));
+  }
+
+  /** What a node logs; some of it must never be said, because nothing here causes it. */
+  logged(machine: Machine, { level, message, fields }: LogLine): void {
+    const details = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
+    this.trace.add(machine.name, this.#named(`${level} ${message} ${details.join(" ")}`));
+    if (message === "store digest differs from the leader's") {
+      this.violated(`${machine.name} differs from its leader: ${details.join(" ")}`);
+    }
+  }
+
+  /** Where every node stands, for failures. */
+  describe(): string {
+    return this.machines
+      .map((machine) => machine.process?.describe(MAIN) ?? `${machine.name} down`)
+      .join("; ");
+  }
+
+  /** A text with nodes' names in place of their ids. */
+  #named(text: string): string {
+    return text.replace(/12D3KooW\w+/g, (node) => this.nameOf(asNodeId(node)));
   }
 
   sleep(delayMs: number): Promise<void> {

@@ -56,11 +56,11 @@ export class MemoryLogDisk {
     return (this.synced.get(group)?.damagedUpTo ?? null) !== null;
   }
 
-  /** Whether an entry is synced here, by itself or within the cut. */
+  /** Whether an entry is synced here, by itself or within the cut, or was until it was damaged. */
   holds(group: GroupId, index: LogIndex, term: Term): boolean {
     const state = this.synced.get(group);
     if (state === undefined) return false;
-    if (index <= state.snapshot.index) return true;
+    if (index <= state.snapshot.index || index <= (state.damagedUpTo ?? 0)) return true;
     return state.entries[index - state.snapshot.index - 1]?.term === term;
   }
 
@@ -164,6 +164,15 @@ export class MemoryLogStore implements LogStore {
 
   remove(group: GroupId): Promise<void> {
     return this.#write([(groups) => groups.delete(group)]);
+  }
+
+  has(group: GroupId): boolean {
+    return this.#live.has(group);
+  }
+
+  /** The first entry that is not cut away. */
+  firstIndex(group: GroupId): LogIndex {
+    return asLogIndex(this.#group(group).snapshot.index + 1);
   }
 
   /** The configuration entries held, latest first, then the cut's own: for the simulator's checks. */

@@ -78,9 +78,7 @@ export class MemoryShardDatabase implements ShardDatabase {
 
   async open(): Promise<ShardPosition> {
     await this.#host.delay(this.#timing.readMs());
-    if (this.#disk.isCorrupt) {
-      throw new MyceliumError("STATE_CORRUPT", "Cannot open the database: a page is damaged");
-    }
+    this.#checkFile();
     this.#state = this.#disk.load();
     return this.#state.position();
   }
@@ -91,6 +89,7 @@ export class MemoryShardDatabase implements ShardDatabase {
     options: { readonly alone: boolean; readonly deadlineMs: number },
   ): Promise<BatchOutcome> {
     return this.#write(() => {
+      this.#checkFile();
       assert(!options.alone || requests.length === 1, "one request is alone");
       const batch = this.#openBatch(context);
       const outcomes = requests.map((request) => this.#runRequest(batch, request, options.alone));
@@ -137,6 +136,10 @@ export class MemoryShardDatabase implements ShardDatabase {
 
   apply(batches: readonly CommittedBatch[]): Promise<readonly Uint8Array[]> {
     return this.#write(() => {
+      this.#checkFile();
+      if (this.#disk.isFull) {
+        throw new MyceliumError("DISK_FULL", "Cannot apply: the disk is full; free some space");
+      }
       return batches.map(({ index, context, requests }) => {
         const batch = this.#openBatch(context);
         for (const request of requests) this.#runRequest(batch, request, true);
@@ -150,6 +153,7 @@ export class MemoryShardDatabase implements ShardDatabase {
   advance(index: LogIndex): Promise<void> {
     return this.#write(() => {
       assert(this.#batch === null, "a batch is open");
+      if (index <= this.#state.appliedIndex) return;
       this.#record({ changes: new Map(), results: new Map() }, index, this.#state.pinnedTimeMs);
     });
   }
@@ -277,6 +281,11 @@ export class MemoryShardDatabase implements ShardDatabase {
     return write;
   }
 
+  #checkFile(): void {
+    if (!this.#disk.isCorrupt) return;
+    throw new MyceliumError("STATE_CORRUPT", "Cannot use the database: a page is damaged");
+  }
+
   #openBatch(context: BatchContext): OpenBatch {
     assert(this.#batch === null, "a batch is open already");
     assert(context.timeMs >= this.#state.pinnedTimeMs, "pinned time fell");
@@ -303,7 +312,8 @@ export class MemoryShardDatabase implements ShardDatabase {
       return { kind: "alone", result: { steps: [], autocommit: true } };
     }
     const { isFull } = this.#disk;
-    const environment = environmentOf(batch.context, batch.effects.length, { isFull });
+    const ordinal = batch.effects.length;
+    const environment = environmentOf(batch.context, ordinal, { isFull });
     const session = new Session(batch.overlay, environment);
     const result = session.runWhole(request.program);
     return this.#finish(batch, request, session, result);

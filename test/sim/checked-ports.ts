@@ -1,0 +1,50 @@
+/** Ports with the invariants' eyes on them: what passes through is looked at, and passes unchanged. */
+
+import type { GroupId } from "../../src/base/index.ts";
+import type { LogStore, StateMachine } from "../../src/ports/index.ts";
+import type { Machine } from "./machine.ts";
+import type { World } from "./world.ts";
+
+export function checkedLogStore(store: LogStore, machine: Machine, world: World): LogStore {
+  return {
+    open: () => store.open(),
+    create: (group, snapshot) => store.create(group, snapshot),
+    append: (writes) => {
+      for (const write of writes) world.invariants.appends(machine.node, write);
+      return store.append(writes);
+    },
+    entries: (group, from, to, sizeBytesMax) => store.entries(group, from, to, sizeBytesMax),
+    termOf: (group, index) => store.termOf(group, index),
+    compact: (group, snapshot) => store.compact(group, snapshot),
+    reset: (group, snapshot) => store.reset(group, snapshot),
+    remove: (group) => store.remove(group),
+    sizeBytes: () => store.sizeBytes(),
+    close: () => store.close(),
+  };
+}
+
+export function checkedStateMachine(
+  stateMachine: StateMachine,
+  group: GroupId,
+  machine: Machine,
+  world: World,
+): StateMachine {
+  return {
+    apply: (entries) => {
+      world.invariants.applies(machine.node, group, entries);
+      stateMachine.apply(entries);
+    },
+    appliedIndex: () => stateMachine.appliedIndex(),
+    leadershipChanged: (leadership) => {
+      const { term, leader, ready } = leadership;
+      const state = ready ? " ready" : "";
+      world.trace.add(machine.name, `${group} term ${term} leader ${world.nameOf(leader)}${state}`);
+      if (leader === machine.node) world.invariants.leads(machine.node, group, term);
+      stateMachine.leadershipChanged(leadership);
+    },
+    installSnapshot: (source, atLeast) => {
+      world.trace.add(machine.name, `${group} needs a snapshot at ${atLeast}`);
+      return stateMachine.installSnapshot(source, atLeast);
+    },
+  };
+}

@@ -1,0 +1,337 @@
+/**
+ * Bugs to plant, each a real mistake of somebody's Raft or store. The simulator must catch every one; one that
+ * survives shows a hole in the net. Asserts that would give a bug away at once are taken out with it where the net's
+ * own checks are to be proven.
+ */
+
+export interface Patch {
+  readonly file: string;
+  /** Must be in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutant {
+  readonly name: string;
+  readonly patches: readonly Patch[];
+}
+
+const RAFT = "src/domain/raft";
+const STORE = "src/runtime/store";
+const MEMORY = "src/adapters/memory";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "vote-twice-in-a-term",
+    patches: [
+      {
+        file: `${RAFT}/election.ts`,
+        find: "core.votedFor === request.from ||",
+        replace: "true ||",
+      },
+      {
+        file: `${RAFT}/raft-core.ts`,
+        find: 'assert(this.votedFor === null || this.votedFor === candidate, "a second vote in a term");',
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "vote-not-persisted",
+    patches: [
+      {
+        file: `${RAFT}/raft-core.ts`,
+        find: "{ term: this.term, votedFor: this.votedFor }",
+        replace: "{ term: this.term, votedFor: null }",
+      },
+    ],
+  },
+  {
+    name: "vote-for-a-shorter-log",
+    patches: [
+      {
+        file: `${RAFT}/raft-log.ts`,
+        find: "if (lastTerm !== this.#lastTerm) return lastTerm > this.#lastTerm;",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "commit-an-old-term-by-count",
+    patches: [
+      {
+        file: `${RAFT}/leading.ts`,
+        find: "if (index <= core.commitIndex || core.log.termOf(index) !== core.term) return;",
+        replace: "if (index <= core.commitIndex) return;",
+      },
+    ],
+  },
+  {
+    name: "ack-before-fsync",
+    patches: [
+      {
+        file: `${RAFT}/following.ts`,
+        find: "core.emitDurable(response);",
+        replace: "core.emit(response);",
+      },
+    ],
+  },
+  {
+    name: "leader-counts-itself-before-fsync",
+    patches: [
+      {
+        file: `${RAFT}/raft-core.ts`,
+        find: "if (replica === this.id) return this.log.stableIndex;",
+        replace: "if (replica === this.id) return this.log.lastIndex;",
+      },
+    ],
+  },
+  {
+    name: "quorum-of-exactly-half",
+    patches: [
+      {
+        file: `${RAFT}/quorum.ts`,
+        find: "return held * 2 > total;",
+        replace: "return held * 2 >= total;",
+      },
+    ],
+  },
+  {
+    name: "skip-the-joint-phase",
+    patches: [
+      {
+        file: `${RAFT}/configuration-change.ts`,
+        find: "if (weightDistance(current.voters, target.voters) <= 1) return target;",
+        replace: "if (weightDistance(current.voters, target.voters) >= 0) return target;",
+      },
+    ],
+  },
+  {
+    name: "joint-quorum-of-one-half-only",
+    patches: [
+      {
+        file: `${RAFT}/quorum.ts`,
+        find: "if (configuration.outgoing.length === 0) return incoming;",
+        replace: "if (configuration.outgoing.length >= 0) return incoming;",
+      },
+    ],
+  },
+  {
+    name: "follower-acks-beyond-its-log",
+    patches: [
+      {
+        file: `${RAFT}/following.ts`,
+        find: "acknowledge(core, last);",
+        replace: "acknowledge(core, core.log.lastIndex);",
+      },
+    ],
+  },
+  {
+    name: "conflict-not-truncated",
+    patches: [
+      {
+        file: `${RAFT}/following.ts`,
+        find: "core.log.termOf(entry.index) !== entry.term",
+        replace: "core.log.termOf(entry.index) === null",
+      },
+    ],
+  },
+  {
+    name: "commit-beyond-what-was-matched",
+    patches: [
+      {
+        file: `${RAFT}/following.ts`,
+        find: "core.commitTo(Math.min(append.commit, last) as LogIndex);",
+        replace: "core.commitTo(Math.min(append.commit, core.log.lastIndex) as LogIndex);",
+      },
+    ],
+  },
+  {
+    name: "heartbeat-commits-blindly",
+    patches: [
+      {
+        file: `${RAFT}/leading.ts`,
+        find: "const commit = Math.min(progress.match, core.commitIndex) as LogIndex;",
+        replace: "const commit = core.commitIndex;",
+      },
+      {
+        file: `${RAFT}/following.ts`,
+        find: "core.commitTo(heartbeat.commit);",
+        replace: "core.commitTo(Math.min(heartbeat.commit, core.log.lastIndex) as LogIndex);",
+      },
+      {
+        file: `${RAFT}/following.ts`,
+        find: "} else if (core.damagedUpTo === null) {",
+        replace: "} else if (heartbeat.commit < 0) {",
+      },
+    ],
+  },
+  {
+    name: "stale-leader-serves-reads",
+    patches: [
+      {
+        file: `${RAFT}/read-rounds.ts`,
+        find: "if (this.#current === null || roundAnsweredByQuorum < this.#round) return [];",
+        replace: "if (this.#current === null) return [];",
+      },
+    ],
+  },
+  {
+    name: "new-leader-reads-before-its-noop",
+    patches: [
+      {
+        file: `${RAFT}/leading.ts`,
+        find: "if (core.commitIndex < core.noopIndex) return;",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "snapshot-with-an-old-configuration",
+    patches: [
+      {
+        file: `${RAFT}/raft-node.ts`,
+        find: "encodeConfiguration(core.configurations.at(index))",
+        replace: "encodeConfiguration(core.configurations.at(core.log.snapshot.index))",
+      },
+    ],
+  },
+  {
+    name: "damaged-replica-votes",
+    patches: [
+      {
+        file: `${RAFT}/election.ts`,
+        find: "isFree && core.damagedUpTo === null && core.log",
+        replace: "isFree && core.log",
+      },
+      {
+        file: `${RAFT}/raft-core.ts`,
+        find: 'assert(this.damagedUpTo === null, "a damaged replica votes");',
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "read-without-read-index",
+    patches: [
+      {
+        file: `${STORE}/read-gate.ts`,
+        find: "const index = await this.#round(timeoutMs);",
+        replace: "const index = this.#applied.value; void this.#round;",
+      },
+    ],
+  },
+  {
+    name: "read-before-it-is-applied",
+    patches: [
+      {
+        file: `${STORE}/read-gate.ts`,
+        find: "await this.#applied.reached(index, leftMs);",
+        replace: "void [index, leftMs];",
+      },
+    ],
+  },
+  {
+    name: "read-joins-a-round-under-way",
+    patches: [
+      {
+        file: `${STORE}/read-gate.ts`,
+        find: "if (this.#running === null) return this.#start(timeoutMs);",
+        replace:
+          "if (this.#running === null) return this.#start(timeoutMs); else return this.#running;",
+      },
+    ],
+  },
+  {
+    name: "unchanged-answer-without-read-index",
+    patches: [
+      {
+        file: `${STORE}/shard-loop.ts`,
+        find: "this.gate.strong(this.#options.limits.retryMs).then(reply, () => refuse(notLeader()));",
+        replace: "reply();",
+      },
+    ],
+  },
+  {
+    name: "reply-before-the-quorum",
+    patches: [
+      {
+        file: `${STORE}/shard-loop.ts`,
+        find: "if (this.#propose(batch, reply, refuse)) return;",
+        replace: "if (this.#propose(batch, reply, refuse)) { reply(); return; }",
+      },
+    ],
+  },
+  {
+    name: "leader-keeps-its-lost-batch",
+    patches: [
+      {
+        file: `${STORE}/shard-loop.ts`,
+        find: "if (open !== null) {\n      void this.#rollback();",
+        replace:
+          "if (open !== null) {\n      void this.#options.database.commit(open.proposal.index);",
+      },
+    ],
+  },
+  {
+    name: "certain-refusal-after-a-doubt",
+    patches: [
+      {
+        file: `${STORE}/router.ts`,
+        find: "uncertain ||= !CERTAIN.has(code);",
+        replace: "uncertain = !CERTAIN.has(code);",
+      },
+    ],
+  },
+  {
+    name: "log-cut-past-the-checkpoint",
+    patches: [
+      {
+        file: `${STORE}/shard-loop.ts`,
+        find: "this.#options.log.compact(await this.#options.database.checkpoint());",
+        replace: "this.#options.log.compact(this.applied.value);",
+      },
+    ],
+  },
+  {
+    name: "pinned-time-falls",
+    patches: [
+      {
+        file: `${STORE}/shard-loop.ts`,
+        find: "return Math.max(this.#options.clock.wallMs(), this.#pinnedTimeMs);",
+        replace: "return this.#options.clock.wallMs();",
+      },
+    ],
+  },
+  {
+    name: "function-not-pinned",
+    patches: [
+      {
+        file: `${MEMORY}/shard-database.ts`,
+        find: "const session = new Session(batch.overlay, environment);\n    const result",
+        replace:
+          "const session = new Session(batch.overlay, { ...environment, timeMs: this.#host.wallMs() });\n    const result",
+      },
+    ],
+  },
+  {
+    name: "retry-id-forgotten",
+    patches: [
+      {
+        file: `${MEMORY}/shard-database.ts`,
+        find: "batch.results.set(request.id, { timeMs: batch.context.timeMs, result });",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "retry-ids-not-in-the-snapshot",
+    patches: [
+      {
+        file: `${MEMORY}/shard-state.ts`,
+        find: "results: [...state.results],",
+        replace: "results: [],",
+      },
+    ],
+  },
+];

@@ -1,0 +1,296 @@
+/** One process on a simulated machine: consensus and store wired as the agent wires them, on the ports in memory. */
+
+import {
+  MemoryLogger,
+  MemoryLogStore,
+  MemoryMetrics,
+  MemoryShardDatabase,
+  MemoryTransport,
+} from "../../src/adapters/memory/index.ts";
+import {
+  EMPTY_BYTES,
+  errorCodeOf,
+  type GroupId,
+  type LogIndex,
+  messageOf,
+  type NodeId,
+  nodeOfReplica,
+  present,
+  replicaOfNode,
+  type Term,
+} from "../../src/base/index.ts";
+import {
+  type Configuration,
+  levelWeights,
+  makeConfiguration,
+} from "../../src/domain/raft/index.ts";
+import type { GroupLog, ShardPosition, SqlService } from "../../src/ports/index.ts";
+import { CONSENSUS_SETTINGS, Consensus } from "../../src/runtime/consensus/index.ts";
+import { SHARD_LIMITS, Shard, type ShardOptions } from "../../src/runtime/store/index.ts";
+import { checkedLogStore, checkedStateMachine } from "./checked-ports.ts";
+import type { Machine } from "./machine.ts";
+import type { World } from "./world.ts";
+
+const CHANGE_TIMEOUT_MS = 10_000;
+/** Small, so that one snapshot takes many messages. */
+const SNAPSHOT_CHUNK_BYTES = 4_096;
+
+interface OpenShard {
+  readonly shard: Shard;
+  readonly database: MemoryShardDatabase;
+  readonly log: GroupLog;
+}
+
+export class SimProcess {
+  /** Resolves when the process dies. */
+  readonly death: Promise<void>;
+  readonly #world: World;
+  readonly #machine: Machine;
+  readonly #logStore: MemoryLogStore;
+  readonly #transport: MemoryTransport;
+  readonly #consensus: Consensus;
+  readonly #shards = new Map<GroupId, OpenShard>();
+  readonly #logger: MemoryLogger;
+  #isServing = false;
+  #die: () => void = () => undefined;
+
+  constructor(world: World, machine: Machine) {
+    this.#world = world;
+    this.#machine = machine;
+    this.#logger = new MemoryLogger((line) => world.logged(machine, line));
+    this.#logStore = new MemoryLogStore(machine.logDisk, machine.host, machine);
+    this.#transport = new MemoryTransport({
+      network: world.network,
+      host: machine.host,
+      hello: helloOf(machine),
+    });
+    this.#consensus = new Consensus({
+      node: machine.node,
+      clock: machine.host,
+      random: machine.random.fork(),
+      logStore: checkedLogStore(this.#logStore, machine, world),
+      transport: this.#transport,
+      logger: this.#logger,
+      metrics: new MemoryMetrics(),
+      settings: {
+        ...CONSENSUS_SETTINGS,
+        trailingEntries: world.plan.trailingCount,
+        compactMinEntries: 1,
+      },
+      onFailure: (error) => world.fatal(machine, this, error),
+    });
+    this.death = new Promise((resolve) => {
+      this.#die = resolve;
+    });
+  }
+
+  async start(): Promise<void> {
+    const { groups } = this.#world;
+    await this.#consensus.start();
+    for (const group of groups) {
+      if (!this.#consensus.holds(group)) await this.#create(group);
+      await this.#open(group);
+    }
+    await this.#transport.start({
+      admit: () => ({ ok: true }),
+      linkUp: () => undefined,
+      linkDown: (node) => this.#consensus.linkDown(node),
+      message: (from, _channel, payload) => this.#consensus.receive(from, payload),
+      request: (from, method, payload) => this.#answer(from, method, payload),
+    });
+    const { machines } = this.#world;
+    this.#transport.setPeers(machines.map(({ node }) => ({ node, addresses: [] })));
+    this.#isServing = true;
+  }
+
+  died(): void {
+    this.#die();
+  }
+
+  /** Null until the process serves. */
+  service(group: GroupId): SqlService | null {
+    return this.#isServing ? (this.#shards.get(group)?.shard.service ?? null) : null;
+  }
+
+  leads(group: GroupId): boolean {
+    return this.#consensus.groupStatus(group)?.isReady === true;
+  }
+
+  handOver(group: GroupId): void {
+    this.#shards.get(group)?.log.handOver("the simulator says so");
+  }
+
+  /** Serves, and has what others have. */
+  isHealthy(group: GroupId): boolean {
+    const opened = this.#shards.get(group);
+    if (!this.#isServing || opened === undefined) return false;
+    const { appliedIndex, resyncing } = opened.shard.status();
+    const hasCaughtUp = appliedIndex >= this.#world.invariants.highestApplied(group);
+    return hasCaughtUp && !resyncing && this.#consensus.groupStatus(group)?.damagedUpTo === null;
+  }
+
+  changeMembers(group: GroupId, weights: ReadonlyMap<Machine, number>): void {
+    const target = configurationOf(weights, this.#world.machines);
+    this.#world.trace.add(this.#machine.name, `changes members of ${group}`);
+    this.#consensus.changeMembers(group, target, CHANGE_TIMEOUT_MS).then(
+      () => this.#world.trace.add(this.#machine.name, `members of ${group} changed`),
+      (error) => {
+        if (errorCodeOf(error) === undefined) this.#world.fatal(this.#machine, this, error);
+        this.#world.trace.add(this.#machine.name, `members not changed: ${errorCodeOf(error)}`);
+      },
+    );
+  }
+
+  /** The state of a replica that has applied all there is; null while it has not. */
+  image(group: GroupId): string | null {
+    const opened = this.#shards.get(group);
+    if (opened === undefined || !this.isHealthy(group)) return null;
+    return opened.database.inspect().hash;
+  }
+
+  describe(group: GroupId): string {
+    const status = this.#consensus.groupStatus(group);
+    const shard = this.#shards.get(group)?.shard.status();
+    if (status === null || shard === undefined) return `${this.#machine.name} is starting`;
+    const { role, term, leader, commitIndex, lastIndex, damagedUpTo, isInstalling } = status;
+    const parts = [
+      `${this.#machine.name} ${role} in term ${term} of ${this.#world.nameOf(leader)}`,
+      `commit ${commitIndex} last ${lastIndex} applied ${shard.appliedIndex}`,
+      damagedUpTo === null ? "" : `damaged up to ${damagedUpTo}`,
+      isInstalling ? "installing" : "",
+      shard.resyncing ? "resyncing" : "",
+      ...shard.problems.map(({ what }) => what),
+    ];
+    return parts.filter((part) => part.length > 0).join(" ");
+  }
+
+  // What the invariants look at.
+
+  termIn(group: GroupId, index: LogIndex): Term | null | "cut" {
+    if (!this.#logStore.has(group)) return null;
+    if (index < this.#logStore.firstIndex(group)) return "cut";
+    return this.#logStore.termOf(group, index);
+  }
+
+  configurations(group: GroupId): readonly Uint8Array[] {
+    return this.#logStore.configurations(group);
+  }
+
+  async #create(group: GroupId): Promise<void> {
+    const { machines, plan } = this.#world;
+    const founders = machines.slice(0, plan.weights.length);
+    if (!founders.includes(this.#machine)) return this.#consensus.joinEmpty(group);
+    const weights = new Map(founders.map((machine, i) => [machine, plan.weights[i] ?? 1]));
+    return this.#consensus.bootstrap(group, configurationOf(weights, machines));
+  }
+
+  async #open(group: GroupId): Promise<void> {
+    const machine = this.#machine;
+    const database = new MemoryShardDatabase(machine.shardDisk(group), machine.host, {
+      writeMs: () => machine.databaseMs(),
+      readMs: () => machine.databaseMs(),
+    });
+    const { position, damage } = await openOrReset(database);
+    let shard: Shard | null = null;
+    const log = await this.#consensus.open({
+      group,
+      replica: replicaOfNode(machine.node, 0),
+      installed: position.installed,
+      makeStateMachine: (groupLog) => {
+        shard = new Shard(this.#shardOptions(group, database, groupLog), position);
+        return checkedStateMachine(shard.stateMachine, group, machine, this.#world);
+      },
+    });
+    const opened: Shard = present<Shard>(shard, "a shard that consensus opened");
+    this.#shards.set(group, { shard: opened, database, log });
+    if (damage !== null) void opened.resync(damage);
+  }
+
+  #shardOptions(group: GroupId, database: MemoryShardDatabase, log: GroupLog): ShardOptions {
+    const machine = this.#machine;
+    const world = this.#world;
+    return {
+      shard: group,
+      clock: machine.host,
+      logger: this.#logger,
+      metrics: new MemoryMetrics(),
+      database,
+      log,
+      peers: this.#transport,
+      authority: {
+        node: machine.node,
+        sign: checksum,
+        verify: (_author, payload, signature) => Buffer.compare(checksum(payload), signature) === 0,
+        mayWrite: () => true,
+      },
+      entropy: (sizeBytes) =>
+        Uint8Array.from({ length: sizeBytes }, () => machine.random.below(256)),
+      replicaNodes: () => otherReplicas(this.#consensus.configuration(group), machine.node),
+      onApplied: () => undefined,
+      onFatal: (error) => world.fatal(machine, this, error),
+      limits: {
+        ...SHARD_LIMITS,
+        checkpointMs: world.plan.checkpointMs,
+        snapshotChunkBytes: SNAPSHOT_CHUNK_BYTES,
+      },
+    };
+  }
+
+  async #answer(from: NodeId, method: string, payload: Uint8Array): Promise<Uint8Array> {
+    for (const { shard } of this.#shards.values()) {
+      if (shard.serves(method)) return shard.handle(from, method, payload);
+    }
+    throw new Error(`nobody serves ${method}`);
+  }
+}
+
+async function openOrReset(
+  database: MemoryShardDatabase,
+): Promise<{ position: ShardPosition; damage: string | null }> {
+  try {
+    return { position: await database.open(), damage: null };
+  } catch (error) {
+    if (errorCodeOf(error) !== "STATE_CORRUPT") throw error;
+    return { position: await database.reset(), damage: messageOf(error) };
+  }
+}
+
+function configurationOf(
+  weights: ReadonlyMap<Machine, number>,
+  machines: readonly Machine[],
+): Configuration {
+  const raw = new Map([...weights].map(([{ node }, weight]) => [replicaOfNode(node, 0), weight]));
+  const voters = [...levelWeights(raw)].map(([replica, weight]) => ({ replica, weight }));
+  const others = machines.filter((machine) => !weights.has(machine));
+  return makeConfiguration({ voters, learners: others.map(({ node }) => replicaOfNode(node, 0)) });
+}
+
+function otherReplicas(configuration: Configuration | null, self: NodeId): readonly NodeId[] {
+  if (configuration === null) return [];
+  const replicas = [...configuration.voters.map(({ replica }) => replica)];
+  return [...replicas, ...configuration.learners]
+    .map(nodeOfReplica)
+    .filter((node) => node !== self);
+}
+
+function helloOf(machine: Machine) {
+  return {
+    node: machine.node,
+    instance: machine.processName,
+    protocolVersion: "1.0",
+    minProtocolVersion: "1.0",
+    features: [],
+    grant: EMPTY_BYTES,
+    wallMs: machine.host.wallMs(),
+    addresses: [],
+  };
+}
+
+/** In place of a signature: nobody here lies, and bytes that changed on the way are still found. */
+function checksum(payload: Uint8Array): Uint8Array {
+  let mix = payload.length;
+  for (const byte of payload) mix = Math.imul(mix ^ byte, 0x0100_0193) >>> 0;
+  const signature = new Uint8Array(64);
+  new DataView(signature.buffer).setUint32(0, mix);
+  return signature;
+}
