@@ -5,7 +5,7 @@ import { networkInterfaces } from "node:os";
 import { asNetworkId, errorCodeOf, type NodeId, SeededRandom } from "../../base/index.ts";
 import { nodeKeyFromSeed } from "../../domain/identity/index.ts";
 import type { Clock, GossipHandler, Logger, Metrics } from "../../ports/index.ts";
-import type { GossipOptions } from "./gossip-options.ts";
+import { GOSSIP_LINK_COUNT_MAX, type GossipOptions } from "./gossip-options.ts";
 import { Libp2pGossip } from "./libp2p-gossip.ts";
 
 const LIMIT_MS = 30_000;
@@ -103,6 +103,24 @@ test(
     for (const { handler } of nodes.slice(1)) {
       expect(new Set(handler.messages.map(({ from }) => from))).toEqual(new Set([nodes[0]!.id]));
     }
+  },
+  2 * LIMIT_MS,
+);
+
+test(
+  "a node keeps at most 16 links, and those behind one address all hear it",
+  async () => {
+    const hub = await start();
+    const around = await Promise.all(Array.from({ length: 18 }, () => start()));
+    for (const { gossip } of around) gossip.setPeers([hub.peer]);
+    await until(() => hub.gossip.peerCount() === GOSSIP_LINK_COUNT_MAX, "16 links");
+    await until(async () => {
+      await hub.gossip.publish("spores", Uint8Array.of(1));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(hub.gossip.peerCount()).toBeLessThanOrEqual(GOSSIP_LINK_COUNT_MAX);
+      const linked = around.filter(({ gossip }) => gossip.peerCount() > 0);
+      return linked.length > 10 && linked.every(({ handler }) => handler.messages.length > 0);
+    }, "the message to all that are linked");
   },
   2 * LIMIT_MS,
 );

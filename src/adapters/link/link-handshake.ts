@@ -190,7 +190,7 @@ export class LinkHandshake implements ConnectionListener {
   }
 
   #sendHello(): void {
-    const hello = { ...this.#context.hello(), wallMs: this.#context.wallMs() };
+    const hello = { ...this.#context.hello(), wallMs: Math.floor(this.#context.wallMs()) };
     this.connection.sendUrgent(control(FRAME_KIND.hello, encodeHello(hello)));
   }
 
