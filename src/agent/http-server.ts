@@ -7,7 +7,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { MyceliumError, messageOf } from "../base/index.ts";
 import type { Logger } from "../ports/index.ts";
 import { type RequestOrigin, SqlGateway } from "../runtime/gateway/index.ts";
-import { errorResponse, textResponse } from "./responses.ts";
+import { errorResponse, refusal, textResponse } from "./responses.ts";
 
 /** A request that waits for a quorum is silent for as long as it may be retried. */
 const IDLE_TIMEOUT_S = 60;
@@ -16,8 +16,8 @@ const ENROL_SIZE_MAX = 64 << 10;
 
 export interface HttpHandlers {
   readonly gateway: SqlGateway;
-  /** Answers an enrolment's bytes. */
-  readonly enrol: (body: Uint8Array) => Promise<Uint8Array>;
+  /** Answers an enrolment's bytes; null where this node admits nobody. */
+  readonly enrol: ((body: Uint8Array) => Promise<Uint8Array>) | null;
   readonly metrics: () => string;
   /** Why this node cannot serve now; empty when it can. */
   readonly unready: () => readonly string[];
@@ -134,8 +134,21 @@ export class HttpServer {
         `Cannot enrol: needed at most ${ENROL_SIZE_MAX} bytes`,
       );
     }
-    const answer = await this.#handlers.enrol(body);
-    return new Response(answer, { headers: { "content-type": "application/cbor" } });
+    if (this.#handlers.enrol === null) {
+      return errorResponse(
+        503,
+        "UNREACHABLE",
+        "Cannot enrol here: this node is no validator; ask one that is",
+      );
+    }
+    try {
+      const answer = await this.#handlers.enrol(body);
+      return new Response(new Uint8Array(answer), {
+        headers: { "content-type": "application/cbor" },
+      });
+    } catch (error) {
+      return refusal(error);
+    }
   }
 
   #failed(error: unknown): Response {

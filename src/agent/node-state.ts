@@ -19,6 +19,8 @@ const KEY_FILE = "node.key";
 const GENESIS_FILE = "genesis.cbor";
 const ISOLATION_FILE = "isolation.key";
 const GRANT_FILE = "grant.cbor";
+/** Members and their addresses as last known: where a start looks first. */
+export const MEMBERS_FILE = "members.cbor";
 
 /** Everything a node's state consists of: what `leave --wipe` and a failed first start remove. */
 export const NODE_FILES = [
@@ -26,6 +28,7 @@ export const NODE_FILES = [
   GENESIS_FILE,
   ISOLATION_FILE,
   GRANT_FILE,
+  MEMBERS_FILE,
   "spores.cbor",
   "log",
 ] as const;

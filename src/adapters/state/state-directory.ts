@@ -21,7 +21,7 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { MyceliumError, messageOf } from "../../base/index.ts";
 
 /** Raised when a version changes what is in the directory; an older program refuses a newer one. */
@@ -70,8 +70,13 @@ export class StateDirectory {
     return existsSync(join(path, MARK)) && existsSync(join(path, "node.key"));
   }
 
+  /** The path of a file in the directory; an absolute name is itself. */
   file(name: string): string {
-    return join(this.path, name);
+    return resolve(this.path, name);
+  }
+
+  has(name: string): boolean {
+    return existsSync(this.file(name));
   }
 
   /** Null when there is none. */

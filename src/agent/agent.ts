@@ -1,0 +1,309 @@
+/**
+ * One running node: every part wired to every other.
+ *
+ * start: log and databases (`openCore`) -> links -> HTTP and local API -> members -> placement. stop: not ready any
+ * more -> leadership handed over -> requests under way end, new ones are refused -> consensus, shards, links,
+ * databases, log (`closeCore`). A bug anywhere ends the process; whoever supervises it starts it again.
+ */
+
+import { randomBytes } from "node:crypto";
+import {
+  type ConfigView,
+  localSocketPath,
+  type NodeState as Phase,
+  type Status,
+  VERSION,
+} from "../domain/api/index.ts";
+import { type SqlTokenVerdict, SqlTokenVerifier } from "../domain/identity/index.ts";
+import { RAFT_CHANNEL } from "../runtime/consensus/index.ts";
+import { type Authorization, SqlGateway } from "../runtime/gateway/index.ts";
+import { Enrolment } from "../runtime/membership/index.ts";
+import { announcementOf, endpoint, type Ports } from "./announce.ts";
+import { ClockCheck } from "./clock-check.ts";
+import { type Core, closeCore } from "./core.ts";
+import { groupsFor, MAIN } from "./groups.ts";
+import { HttpServer } from "./http-server.ts";
+import { LocalApi } from "./local-api.ts";
+import { LocalCommands } from "./local-commands.ts";
+import { MemberUpkeep } from "./member-upkeep.ts";
+import { answerPeer } from "./peer-requests.ts";
+import { Placement } from "./placement.ts";
+import { gatewayLimits } from "./settings.ts";
+import { statusOf } from "./status.ts";
+
+/** Requests under way at a stop get this long. */
+const DRAIN_MS = 5_000;
+
+/** How an agent is asked to end: by a stop, or by leaving its network. */
+export type Ending = { readonly leave: boolean; readonly wipe: boolean };
+
+export class Agent {
+  readonly #core: Core;
+  readonly #onEnd: (ending: Ending) => void;
+  readonly #startedAtMs: number;
+  readonly #tokens = new SqlTokenVerifier();
+  readonly #clocks: ClockCheck;
+  readonly #gateway: SqlGateway;
+  readonly #http: HttpServer;
+  #phase: Phase = "bootstrap";
+  #ports: Ports = { http: 0, p2p: 0, gossip: null };
+  #upkeep: MemberUpkeep | null = null;
+  #placement: Placement | null = null;
+
+  /** `onEnd` is told when a command asks for the end of this agent. */
+  constructor(core: Core, settings: ConfigView, onEnd: (ending: Ending) => void) {
+    const { clock, logger, metrics } = core.host;
+    this.#core = core;
+    this.#onEnd = onEnd;
+    this.#startedAtMs = clock.monotonicMs();
+    this.#clocks = new ClockCheck(clock);
+    this.#gateway = new SqlGateway({
+      sql: this.#main().shard.service,
+      authorize: (token) => this.#authorize(token),
+      clock,
+      logger,
+      metrics,
+      secret: new Uint8Array(randomBytes(32)),
+      limits: gatewayLimits(core.config),
+    });
+    this.#http = this.#makeHttp(settings);
+  }
+
+  /** Throws PORT_TAKEN. Resolves when the node serves local reads; a quorum may come later. */
+  async start(): Promise<void> {
+    const { config, directory, transport } = this.#core;
+    this.#phase = "discovery";
+    const { port: p2p } = await this.#startLinks();
+    const http = this.#http.listen(config.host, config.port);
+    this.#ports = { http, p2p, gossip: null };
+    const announcement = announcementOf(config, this.#ports, VERSION);
+    this.#core.addresses.current = announcement.addresses;
+    this.#placement = this.#makePlacement();
+    this.#upkeep = new MemberUpkeep(this.#core, announcement, () => this.#placement?.wake());
+    this.#upkeep.start();
+    this.#http.listenLocal(localSocketPath(directory.path));
+    this.#placement?.wake();
+    this.#phase = "monitoring";
+    this.#core.host.logger.info("node serves", {
+      node: this.#core.grant.member,
+      network: this.#core.state.network.genesis.name,
+      http: endpoint(config.host, http),
+      links: transport.links().length,
+    });
+  }
+
+  /** Graceful: leadership goes first, so that the others hardly notice. */
+  async stop(): Promise<void> {
+    const { host } = this.#core;
+    if (this.#phase === "stopping") return;
+    this.#phase = "stopping";
+    host.logger.info("node stops");
+    this.#placement?.stop();
+    this.#upkeep?.stop();
+    await this.#core.consensus.handOverAll();
+    await this.#gateway.close();
+    const drained = this.#http.close();
+    await Promise.race([
+      drained,
+      new Promise<void>((resolve) => host.clock.after(DRAIN_MS, resolve)),
+    ]);
+    await this.#http.cut();
+    await closeCore(this.#core);
+    host.logger.info("node stopped");
+  }
+
+  async status(): Promise<Status> {
+    const { config, consensus, directory, grant, links, membership, shards, state, transport } =
+      this.#core;
+    const pictures = await Promise.all(
+      shards.map(async ({ id, shard, database }) => ({
+        id,
+        store: shard.status(),
+        sizeBytes: await database.sizeBytes(),
+      })),
+    );
+    return statusOf({
+      network: state.network,
+      grant,
+      state: this.#phase,
+      uptimeMs: this.#core.host.clock.monotonicMs() - this.#startedAtMs,
+      consensus: consensus.status(),
+      shards: pictures,
+      members: membership.members(),
+      links,
+      linkStatuses: transport.links(),
+      listen: this.#listen(),
+      spores: {
+        authority: this.#authority(),
+        latent: 0,
+        cached: membership.members().length,
+        gossipPeers: 0,
+        seeds: [],
+      },
+      stateDirectory: directory.path,
+      diskFreeBytes: directory.freeBytes(),
+      diskReserveBytes: config.diskReserveBytes,
+      clockOffMs: this.#clocks.offMs(),
+      memoryBytes: process.memoryUsage.rss(),
+    });
+  }
+
+  #main() {
+    const main = this.#core.shards.find((one) => one.id === MAIN);
+    if (main === undefined) throw new RangeError("a node that holds no shard runs no agent");
+    return main;
+  }
+
+  #startLinks(): Promise<{ readonly port: number }> {
+    const { consensus, host, links, membership, shards, transport } = this.#core;
+    return transport.start({
+      admit: (hello) => membership.admit(hello),
+      linkUp: (hello, address) => {
+        host.logger.info("link up", { peer: hello.node, address });
+        links.up(hello);
+        this.#clocks.note(hello.node, hello.wallMs);
+        this.#placement?.wake();
+      },
+      linkDown: (node, reason) => {
+        host.logger.info("link down", { peer: node, reason });
+        links.down(node);
+        consensus.linkDown(node);
+        this.#clocks.forget(node);
+      },
+      message: (from, channel, payload) => {
+        if (channel === RAFT_CHANNEL) consensus.receive(from, payload);
+      },
+      request: (from, method, payload) =>
+        answerPeer(from, method, payload, {
+          shards: shards.map((one) => one.shard),
+          membership,
+          store: this.#core.store,
+        }),
+    });
+  }
+
+  #makePlacement(): Placement | null {
+    const { consensus, grant, host, links, membership, store } = this.#core;
+    if (store === null) return null;
+    return new Placement({
+      self: grant.member,
+      consensus,
+      membership,
+      store,
+      clock: host.clock,
+      logger: host.logger,
+      unseenMs: (node) => (node === grant.member ? 0 : links.unseenMs(node)),
+    });
+  }
+
+  #makeHttp(settings: ConfigView): HttpServer {
+    const { host } = this.#core;
+    const commands = new LocalCommands(this.#core, {
+      status: () => this.status(),
+      ports: () => this.#ports,
+      config: () => settings,
+      end: this.#onEnd,
+    });
+    const api = new LocalApi(commands);
+    const enrolment = this.#makeEnrolment();
+    return new HttpServer(
+      {
+        gateway: this.#gateway,
+        enrol: enrolment === null ? null : (body) => enrolment.handleEnrol(body),
+        metrics: () => this.#metrics(),
+        unready: () => this.#unready(),
+        local: (request, path) => api.handle(request, path),
+      },
+      host.logger,
+    );
+  }
+
+  #makeEnrolment(): Enrolment | null {
+    const { config, grant, host, membership, state, store } = this.#core;
+    if (store === null || grant.role !== "validator") return null;
+    return new Enrolment({
+      network: state.network,
+      key: state.key,
+      grant: state.grant,
+      isolationKey: state.isolationKey,
+      store,
+      memberList: () => membership.list(),
+      groupsFor,
+      protocolVersion: config.protocolVersion,
+      minProtocolVersion: config.minProtocolVersion,
+      clock: host.clock,
+      logger: host.logger,
+      secretBytes: (sizeBytes) => new Uint8Array(randomBytes(sizeBytes)),
+    });
+  }
+
+  #authorize(token: string): Authorization {
+    const { host, membership, state } = this.#core;
+    const verdict: SqlTokenVerdict = this.#tokens.verify(token, {
+      networkId: state.network.id,
+      isValidator: (node) => membership.isValidator(node),
+      nowMs: host.clock.wallMs(),
+    });
+    if (!verdict.ok) {
+      const message = `Cannot run SQL: the token is refused: ${verdict.reason}; make one with \`mycelium token create --sql rw\``;
+      return { ok: false, code: "UNAUTHORIZED", message };
+    }
+    const { mode, expiresAtMs } = verdict.claims;
+    return {
+      ok: true,
+      role: mode === "rw" ? "write" : "read",
+      expiresAtMs: expiresAtMs ?? Number.MAX_SAFE_INTEGER,
+    };
+  }
+
+  /** Why strong requests would be refused now. */
+  #unready(): readonly string[] {
+    if (this.#phase !== "monitoring") return [`the node is in state ${this.#phase}`];
+    const { consensus } = this.#core;
+    return consensus
+      .status()
+      .groups.filter((group) => group.leader === null)
+      .map((group) => `shard ${group.group} has no leader`);
+  }
+
+  #metrics(): string {
+    const { consensus, host, links, membership, transport } = this.#core;
+    const { metrics } = host;
+    metrics.gauge(
+      "mycelium_uptime_seconds",
+      (host.clock.monotonicMs() - this.#startedAtMs) / 1_000,
+    );
+    metrics.gauge("mycelium_resident_memory_bytes", process.memoryUsage.rss());
+    metrics.gauge("mycelium_members", membership.members().length);
+    const up = transport.links().filter(({ node }) => links.isUp(node)).length;
+    metrics.gauge("mycelium_links_up", up);
+    for (const group of consensus.status().groups) {
+      const labels = { group: group.group };
+      metrics.gauge("mycelium_raft_term", group.term, labels);
+      metrics.gauge("mycelium_raft_commit_index", group.commitIndex, labels);
+      metrics.gauge("mycelium_raft_applied_index", group.appliedIndex, labels);
+      metrics.gauge("mycelium_raft_is_leader", group.role === "leader" ? 1 : 0, labels);
+      metrics.gauge("mycelium_raft_has_leader", group.leader === null ? 0 : 1, labels);
+    }
+    return metrics.render();
+  }
+
+  #authority(): Status["spores"]["authority"] {
+    const main = this.#core.consensus.groupStatus(MAIN);
+    if (main?.leader) return "primary";
+    return this.#core.membership.members().length > 0 ? "cached" : "none";
+  }
+
+  #listen(): Status["listen"] {
+    const { config } = this.#core;
+    const { http, p2p, gossip } = this.#ports;
+    const any = config.host === "0.0.0.0" || config.host === "::";
+    const near = any ? "127.0.0.1" : config.host;
+    return {
+      sqlUrl: `http://${endpoint(near, http)}`,
+      http: endpoint(config.host, http),
+      peer: endpoint(config.host, p2p),
+      gossip: gossip === null ? null : endpoint(config.host, gossip),
+    };
+  }
+}

@@ -1,0 +1,259 @@
+/** The parts of a running node that everything else stands on, opened in order and closed in reverse. */
+
+import { randomBytes, randomInt } from "node:crypto";
+import { resolve } from "node:path";
+import type { PrometheusMetrics } from "../adapters/host/index.ts";
+import { LinkTransport } from "../adapters/link/index.ts";
+import { SegmentLogStore } from "../adapters/log/index.ts";
+import { SqliteShardDatabase, WorkerHost } from "../adapters/sqlite/index.ts";
+import type { StateDirectory } from "../adapters/state/index.ts";
+import {
+  asRequestId,
+  assert,
+  errorCodeOf,
+  type GroupId,
+  type MyceliumError,
+  messageOf,
+  type NodeId,
+  nodeOfReplica,
+  present,
+  replicaOfNode,
+  SeededRandom,
+  toHex,
+} from "../base/index.ts";
+import type { Config } from "../domain/config/index.ts";
+import {
+  type Grant,
+  publicKeyOfNodeId,
+  sign,
+  verify,
+  verifyGrant,
+} from "../domain/identity/index.ts";
+import { OWN_FEATURES } from "../domain/wire/index.ts";
+import type { Clock, GroupLog, Logger, ShardPosition } from "../ports/index.ts";
+import { Consensus } from "../runtime/consensus/index.ts";
+import { MemberStore, Membership } from "../runtime/membership/index.ts";
+import { Shard, type ShardOptions } from "../runtime/store/index.ts";
+import { groupsFor, MAIN, SYSTEM } from "./groups.ts";
+import { guardFile } from "./guard.ts";
+import { Links } from "./links.ts";
+import type { NodeState } from "./node-state.ts";
+import { consensusSettings, linkLimits, shardLimits } from "./settings.ts";
+
+/** What the machine gives. */
+export interface Host {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: PrometheusMetrics;
+  /** A bug or a broken disk: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+export interface OpenShard {
+  readonly id: GroupId;
+  readonly shard: Shard;
+  readonly database: SqliteShardDatabase;
+}
+
+export interface Core {
+  readonly config: Config;
+  readonly host: Host;
+  readonly directory: StateDirectory;
+  readonly state: NodeState;
+  readonly grant: Grant;
+  /** Random per start: tells two processes with one key apart. */
+  readonly instance: string;
+  readonly logStore: SegmentLogStore;
+  readonly workers: WorkerHost;
+  readonly transport: LinkTransport;
+  readonly links: Links;
+  readonly consensus: Consensus;
+  readonly shards: readonly OpenShard[];
+  readonly membership: Membership;
+  readonly store: MemberStore | null;
+  /** This node's own addresses as others are told; set once the ports are known. */
+  readonly addresses: { current: readonly string[] };
+  /** Called after each change of a shard's content here. */
+  readonly onApplied: Map<GroupId, () => void>;
+}
+
+export async function openCore(
+  config: Config,
+  host: Host,
+  directory: StateDirectory,
+  state: NodeState,
+  readMembers: (core: Core) => ReturnType<MemberStore["readAll"]>,
+): Promise<Core> {
+  const { clock, logger, metrics } = host;
+  const verdict = verifyGrant(state.grant, state.network, clock.wallMs());
+  assert(verdict.ok, "a loaded node has a valid grant");
+  const { grant } = verdict;
+  const guardPath = await guardFile(directory);
+  const instance = toHex(new Uint8Array(randomBytes(8)));
+  const addresses: Core["addresses"] = { current: [] };
+  const onApplied = new Map<GroupId, () => void>();
+  const random = new SeededRandom(randomInt(2 ** 32 - 1));
+  const logStore = new SegmentLogStore({ directory: directory.file("log") });
+  const transport = new LinkTransport({
+    key: state.key,
+    host: config.host,
+    port: config.p2pPort,
+    isolationKeys: () => [state.isolationKey],
+    hello: () => ({
+      instance,
+      protocolVersion: config.protocolVersion,
+      minProtocolVersion: config.minProtocolVersion,
+      features: OWN_FEATURES,
+      grant: state.grant,
+      addresses: addresses.current,
+    }),
+    clock,
+    random: random.fork(),
+    logger,
+    metrics,
+    limits: linkLimits(config),
+  });
+  const consensus = new Consensus({
+    node: grant.member,
+    clock,
+    random: random.fork(),
+    logStore,
+    transport,
+    logger,
+    metrics,
+    settings: consensusSettings(config),
+    onFailure: (error: MyceliumError) =>
+      logger.error("consensus failed", { reason: error.message }),
+  });
+  const membership = new Membership({
+    network: state.network,
+    self: grant.member,
+    clock,
+    logger,
+    read: () => readMembers(core),
+  });
+  const workers = new WorkerHost(clock);
+  const partial = { config, host, directory, state, grant, instance, logStore, workers };
+  const wired = { transport, links: new Links(clock), consensus, membership, addresses, onApplied };
+  const recovered = await consensus.start();
+  const shards: OpenShard[] = [];
+  for (const group of groupsFor(grant.role)) {
+    const known = recovered.find((one) => one.group === group);
+    if (known === undefined) await consensus.joinEmpty(group);
+    shards.push(await openShard(group, { ...partial, ...wired }, guardPath));
+  }
+  const system = shards.find((one) => one.id === SYSTEM);
+  const store =
+    system === undefined
+      ? null
+      : new MemberStore({
+          sql: system.shard.service,
+          newRequestId: () => asRequestId(toHex(new Uint8Array(randomBytes(16)))),
+          readDeadlineMs: config.readTimeoutMs,
+        });
+  const core: Core = { ...partial, ...wired, shards, store };
+  return core;
+}
+
+type Wiring = Omit<Core, "shards" | "store">;
+
+/** A directory of a shard's own: DATABASE_PATH for `main`, "NAME.SHARD.db" beside it for others. */
+export function databaseDirectory(directory: StateDirectory, path: string, group: GroupId): string {
+  const main = resolve(directory.path, path);
+  if (group === MAIN) return main;
+  const dot = main.lastIndexOf(".db");
+  return dot < 0 ? `${main}.${group}.db` : `${main.slice(0, dot)}.${group}.db`;
+}
+
+async function openShard(group: GroupId, wiring: Wiring, guardPath: string): Promise<OpenShard> {
+  const { config, consensus, directory, grant, host, workers } = wiring;
+  const database = new SqliteShardDatabase(workers, {
+    shard: group,
+    directory: databaseDirectory(directory, config.databasePath, group),
+    guardPath,
+    reserveBytes: config.diskReserveBytes,
+  });
+  const { position, damage } = await openOrReset(database);
+  let shard: Shard | null = null;
+  await consensus.open({
+    group,
+    replica: replicaOfNode(grant.member, 0),
+    installed: position.installed,
+    makeStateMachine: (log) => {
+      shard = new Shard(shardOptions(group, wiring, database, log), position);
+      return shard.stateMachine;
+    },
+  });
+  const opened: Shard = present<Shard>(shard, "a shard that consensus opened");
+  if (damage !== null) {
+    host.logger.error("database damaged, fetching a fresh copy", { shard: group, reason: damage });
+    void opened.resync(damage);
+  }
+  return { id: group, shard: opened, database };
+}
+
+/** A damaged database is emptied; the caller has it filled from another replica. */
+async function openOrReset(
+  database: SqliteShardDatabase,
+): Promise<{ position: ShardPosition; damage: string | null }> {
+  try {
+    return { position: await database.open(), damage: null };
+  } catch (error) {
+    if (errorCodeOf(error) !== "STATE_CORRUPT") throw error;
+    return { position: await database.reset(), damage: messageOf(error) };
+  }
+}
+
+function shardOptions(
+  group: GroupId,
+  wiring: Wiring,
+  database: SqliteShardDatabase,
+  log: GroupLog,
+): ShardOptions {
+  const { config, consensus, grant, host, membership, onApplied, state, transport } = wiring;
+  const self = grant.member;
+  return {
+    shard: group,
+    clock: host.clock,
+    logger: host.logger,
+    metrics: host.metrics,
+    database,
+    log,
+    peers: transport,
+    authority: {
+      node: self,
+      sign: (payload) => sign(state.key, payload),
+      verify: (author, payload, signature) => {
+        const key = publicKeyOfNodeId(author);
+        return key !== null && verify(key, payload, signature);
+      },
+      mayWrite: (author) =>
+        author === self ? grant.role === "validator" : membership.isValidator(author),
+    },
+    entropy: (sizeBytes) => new Uint8Array(randomBytes(sizeBytes)),
+    replicaNodes: () => otherReplicas(consensus, group, self),
+    onApplied: () => onApplied.get(group)?.(),
+    onFatal: host.onFatal,
+    limits: shardLimits(config),
+  };
+}
+
+function otherReplicas(consensus: Consensus, group: GroupId, self: NodeId): readonly NodeId[] {
+  const configuration = consensus.configuration(group);
+  if (configuration === null) return [];
+  const replicas = [
+    ...configuration.voters.map((voter) => voter.replica),
+    ...configuration.learners,
+  ];
+  return replicas.map(nodeOfReplica).filter((node) => node !== self);
+}
+
+/** In reverse: nothing is asked of a part that was closed before. */
+export async function closeCore(core: Core): Promise<void> {
+  await core.consensus.stop();
+  for (const { shard } of core.shards) shard.stop();
+  await core.transport.close();
+  for (const { database } of core.shards) await database.close();
+  await core.workers.close();
+  await core.logStore.close();
+}

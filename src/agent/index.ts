@@ -1,0 +1,3 @@
+export { initNetwork, type MadeNetwork } from "./init.ts";
+export { type JoinedNetwork, joinNetwork } from "./join.ts";
+export { type RunOptions, runAgent } from "./run.ts";

@@ -1,0 +1,46 @@
+/** Which nodes are linked now, and since when the others are not: what placement and status judge by. */
+
+import type { NodeId } from "../base/index.ts";
+import type { Clock, PeerHello } from "../ports/index.ts";
+
+interface Standing {
+  readonly version: string | null;
+  /** Null while the link is up. */
+  readonly lostAtMs: number | null;
+}
+
+export class Links {
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
+  readonly #nodes = new Map<NodeId, Standing>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startedAtMs = clock.monotonicMs();
+  }
+
+  up(hello: PeerHello): void {
+    this.#nodes.set(hello.node, { version: hello.protocolVersion, lostAtMs: null });
+  }
+
+  down(node: NodeId): void {
+    const version = this.#nodes.get(node)?.version ?? null;
+    this.#nodes.set(node, { version, lostAtMs: this.#clock.monotonicMs() });
+  }
+
+  isUp(node: NodeId): boolean {
+    return this.#nodes.get(node)?.lostAtMs === null;
+  }
+
+  /** 0 while linked; for one never seen, since this agent started. */
+  unseenMs(node: NodeId): number {
+    const standing = this.#nodes.get(node);
+    if (standing === undefined) return this.#clock.monotonicMs() - this.#startedAtMs;
+    return standing.lostAtMs === null ? 0 : this.#clock.monotonicMs() - standing.lostAtMs;
+  }
+
+  /** Forgets nodes that are no members any more. */
+  keep(members: ReadonlySet<NodeId>): void {
+    for (const node of this.#nodes.keys()) if (!members.has(node)) this.#nodes.delete(node);
+  }
+}

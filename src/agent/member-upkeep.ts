@@ -1,0 +1,135 @@
+/**
+ * Keeps the member list current on this node and this node current on the list: makes the list on a new network,
+ * announces addresses after a start, reads it after each change, keeps links with whoever is on it, and caches it
+ * for the next start.
+ */
+
+import { errorCodeOf, messageOf, type NodeId } from "../base/index.ts";
+import type { Timer } from "../ports/index.ts";
+import {
+  type Announcement,
+  decodeMemberList,
+  encodeAnnouncement,
+  encodeMemberList,
+  type MemberList,
+} from "../runtime/membership/index.ts";
+import type { Core } from "./core.ts";
+import { SYSTEM } from "./groups.ts";
+import { MEMBERS_FILE } from "./node-state.ts";
+import { MEMBERS_METHOD } from "./peer-requests.ts";
+
+const RETRY_MS = 500;
+/** Nodes without a replica of `system` ask a validator this often. */
+const ASK_INTERVAL_MS = 2_000;
+const ASK_TIMEOUT_MS = 5_000;
+
+/** The list: from the own replica of `system`, else from a linked validator. Null when neither has one. */
+export async function readMemberList(core: Core): Promise<MemberList | null> {
+  if (core.store !== null) return core.store.readAll();
+  const validators = core.membership
+    .members()
+    .filter(({ id, role }) => role === "validator" && core.links.isUp(id));
+  for (const { id } of validators) {
+    try {
+      const encoded = await core.transport.request(
+        id,
+        MEMBERS_METHOD,
+        new Uint8Array(0),
+        ASK_TIMEOUT_MS,
+      );
+      return decodeMemberList(encoded);
+    } catch (error) {
+      if (errorCodeOf(error) === undefined) throw error;
+      core.host.logger.warn("member list not answered", { node: id, reason: messageOf(error) });
+    }
+  }
+  return null;
+}
+
+export class MemberUpkeep {
+  readonly #core: Core;
+  readonly #announcement: Announcement;
+  readonly #onChange: () => void;
+  #timer: Timer | null = null;
+  #announced = false;
+  #stopped = false;
+
+  constructor(core: Core, announcement: Announcement, onChange: () => void) {
+    this.#core = core;
+    this.#announcement = announcement;
+    this.#onChange = onChange;
+  }
+
+  /** Begins with the cached list; links are wanted from here on. */
+  start(): void {
+    const { directory, membership, onApplied } = this.#core;
+    membership.onChange((list) => this.#changed(list));
+    const cached = directory.read(MEMBERS_FILE);
+    if (cached !== null) membership.replace(decodeMemberList(cached));
+    onApplied.set(SYSTEM, () => this.#refresh());
+    this.#refresh();
+    void this.#upkeep();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #refresh(): void {
+    this.#core.membership.refresh().catch((error) => {
+      if (this.#stopped) return;
+      if (errorCodeOf(error) === undefined) this.#core.host.onFatal(error);
+      else this.#core.host.logger.warn("member list not read", { reason: messageOf(error) });
+    });
+  }
+
+  /** What must be on the list, however often it takes; then only the asking of nodes without `system`. */
+  async #upkeep(): Promise<void> {
+    try {
+      if (this.#core.store !== null) await this.#record();
+      else this.#refresh();
+    } catch (error) {
+      if (errorCodeOf(error) === undefined) return this.#core.host.onFatal(error);
+      this.#core.host.logger.debug("not announced yet, will retry", { reason: messageOf(error) });
+    }
+    if (this.#stopped || (this.#core.store !== null && this.#announced)) return;
+    const delayMs = this.#core.store === null ? ASK_INTERVAL_MS : RETRY_MS;
+    this.#timer = this.#core.host.clock.after(delayMs, () => void this.#upkeep());
+  }
+
+  async #record(): Promise<void> {
+    const { grant, host, membership, state, store } = this.#core;
+    if (store === null) return;
+    const founds = state.network.genesis.nodes.some((node) => node.id === grant.member);
+    if (founds && (await store.readAll()) === null) {
+      const { class: nodeClass, role, tier, member: id } = grant;
+      const first = { id, class: nodeClass, role, tier, announcement: this.#announcement };
+      await store.initialise([first], host.clock.wallMs());
+    }
+    await membership.refresh();
+    const listed = membership.member(grant.member);
+    if (listed === undefined) return;
+    const current = Buffer.compare(
+      encodeAnnouncement(listed),
+      encodeAnnouncement(this.#announcement),
+    );
+    if (current !== 0) await store.announce(grant.member, this.#announcement, host.clock.wallMs());
+    this.#announced = true;
+  }
+
+  #changed(list: MemberList): void {
+    const { directory, grant, links, membership, transport } = this.#core;
+    const ids = new Set<NodeId>(list.members.map((member) => member.id));
+    for (const { node } of transport.links()) {
+      if (!ids.has(node) && list.revoked.some((one) => one.id === node)) {
+        transport.cut(node, "it is no member any more");
+      }
+    }
+    links.keep(ids);
+    transport.setPeers(membership.peers());
+    // An empty list is a start without a cache, not news worth keeping.
+    if (ids.has(grant.member)) directory.write(MEMBERS_FILE, encodeMemberList(list));
+    this.#onChange();
+  }
+}

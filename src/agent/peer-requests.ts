@@ -1,0 +1,34 @@
+/** Routes other members' requests to whoever answers them: a shard's methods, or the member list. */
+
+import { MyceliumError, type NodeId } from "../base/index.ts";
+import type { MemberStore, Membership } from "../runtime/membership/index.ts";
+import type { Shard } from "../runtime/store/index.ts";
+
+/** For members that hold no replica of `system`, and for those that were out of it for long. */
+export const MEMBERS_METHOD = "members/list";
+/** For members that cannot write: says that the sender leaves. */
+export const LEAVE_METHOD = "members/leave";
+
+export function answerPeer(
+  from: NodeId,
+  method: string,
+  payload: Uint8Array,
+  parts: {
+    readonly shards: readonly Shard[];
+    readonly membership: Membership;
+    readonly store: MemberStore | null;
+  },
+): Promise<Uint8Array> {
+  if (method === MEMBERS_METHOD) return Promise.resolve(parts.membership.encodedList());
+  if (method === LEAVE_METHOD && parts.store !== null) {
+    return parts.store.beginLeave(from).then(() => new Uint8Array(0));
+  }
+  const shard = parts.shards.find((one) => one.serves(method));
+  if (shard !== undefined) return shard.handle(from, method, payload);
+  return Promise.reject(
+    new MyceliumError(
+      "BAD_ARGUMENT",
+      `Cannot answer ${method.slice(0, 64)}: this node holds no replica of that shard, or is of another version`,
+    ),
+  );
+}

@@ -1,0 +1,140 @@
+/**
+ * The leader's care for who holds replicas: after each change of members, links or leadership it leads every group
+ * it leads to the configuration that the members ask for, one change at a time, and takes those who left off the
+ * list once they are out of every group.
+ */
+
+import {
+  errorCodeOf,
+  type GroupId,
+  messageOf,
+  type NodeId,
+  type ReplicaId,
+} from "../base/index.ts";
+import { equalConfigurations, isJoint } from "../domain/raft/index.ts";
+import type { Clock, Logger, Timer } from "../ports/index.ts";
+import type { Consensus, GroupStatus } from "../runtime/consensus/index.ts";
+import {
+  decideReplicas,
+  type Member,
+  type MemberStore,
+  type Membership,
+  takesPart,
+} from "../runtime/membership/index.ts";
+import { GROUPS, MAIN } from "./groups.ts";
+
+/** While something is to be done: how often to look whether it can be. */
+const BUSY_INTERVAL_MS = 50;
+const IDLE_INTERVAL_MS = 2_000;
+const CHANGE_TIMEOUT_MS = 10_000;
+/** A learner this close to the leader's log has caught up. */
+const CAUGHT_UP_LAG = 64;
+
+export interface PlacementOptions {
+  readonly self: NodeId;
+  readonly consensus: Consensus;
+  readonly membership: Membership;
+  readonly store: MemberStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Since a node was last linked, in ms; 0 while it is. */
+  readonly unseenMs: (node: NodeId) => number;
+}
+
+export class Placement {
+  readonly #options: PlacementOptions;
+  readonly #changing = new Set<GroupId>();
+  #timer: Timer | null = null;
+  #removing = false;
+  #stopped = false;
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+  }
+
+  /** Looks now, and from then on by itself. */
+  wake(): void {
+    if (this.#stopped) return;
+    this.#timer?.cancel();
+    const busy = GROUPS.map((group) => this.#settle(group)).includes(true);
+    const delayMs = busy ? BUSY_INTERVAL_MS : IDLE_INTERVAL_MS;
+    this.#timer = this.#options.clock.after(delayMs, () => this.wake());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** True while the group is not as it should be. */
+  #settle(group: GroupId): boolean {
+    const { consensus } = this.#options;
+    const status = consensus.groupStatus(group);
+    const current = consensus.configuration(group);
+    if (status === null || current === null || !status.isReady) return false;
+    if (this.#changing.has(group) || isJoint(current)) return true;
+    const members = this.#options.membership.members();
+    const target = decideReplicas({
+      members,
+      current,
+      forMiners: group === MAIN,
+      unseenMs: this.#options.unseenMs,
+      isCaughtUp: (replica) => isCaughtUp(status, replica),
+    });
+    this.#removeLeavers(members);
+    if (equalConfigurations(current, target))
+      return members.some((member) => waits(status, member));
+    this.#changing.add(group);
+    const { logger } = this.#options;
+    consensus
+      .changeMembers(group, target, CHANGE_TIMEOUT_MS)
+      .catch((error) => {
+        if (errorCodeOf(error) === undefined) throw error;
+        logger.warn("raft members not changed, will retry", { group, reason: messageOf(error) });
+      })
+      .finally(() => {
+        this.#changing.delete(group);
+        this.wake();
+      });
+    return true;
+  }
+
+  /** Whoever is leaving and out of every group this node knows of is no member any more. */
+  #removeLeavers(members: readonly Member[]): void {
+    const { consensus, clock, logger, self, store } = this.#options;
+    const leaver = members.find(
+      (member) =>
+        member.state === "leaving" &&
+        member.id !== self &&
+        GROUPS.every((group) => {
+          const configuration = consensus.configuration(group);
+          return configuration === null || !takesPart(configuration, member.id);
+        }),
+    );
+    if (leaver === undefined || this.#removing) return;
+    this.#removing = true;
+    store
+      .remove(leaver.id, "left", clock.wallMs())
+      .then(() => logger.info("a node left", { node: leaver.id }))
+      .catch((error) => {
+        if (errorCodeOf(error) === undefined) throw error;
+        logger.warn("leaving node not removed, will retry", { reason: messageOf(error) });
+      })
+      .finally(() => {
+        this.#removing = false;
+      });
+  }
+}
+
+function isCaughtUp(status: GroupStatus, replica: ReplicaId): boolean {
+  const peer = status.peers.find((one) => one.replica === replica);
+  return peer?.state === "replicate" && peer.isActive && peer.lag <= CAUGHT_UP_LAG;
+}
+
+/** A validator that learns and is linked will vote soon: look often until it does. */
+function waits(status: GroupStatus, member: Member): boolean {
+  if (member.role !== "validator" || member.state !== "active") return false;
+  const replica = status.members.find((one) => one.node === member.id);
+  const peer = status.peers.find((one) => one.node === member.id);
+  return replica?.weight === 0 && peer?.isActive === true && !isCaughtUp(status, peer.replica);
+}

@@ -1,0 +1,164 @@
+/** Runs the node of a state directory until it is told to stop. */
+
+import { renameSync } from "node:fs";
+import {
+  LineLogger,
+  openSystemdNotifier,
+  PrometheusMetrics,
+  SystemClock,
+  type SystemdNotifier,
+} from "../adapters/host/index.ts";
+import { StateDirectory } from "../adapters/state/index.ts";
+import { errorCodeOf, MyceliumError, messageOf, toHex } from "../base/index.ts";
+import type { ConfigView } from "../domain/api/index.ts";
+import type { Config } from "../domain/config/index.ts";
+import { verifyGrant } from "../domain/identity/index.ts";
+import { Agent, type Ending } from "./agent.ts";
+import { databaseDirectory, type Host, openCore } from "./core.ts";
+import { GROUPS } from "./groups.ts";
+import { initNetwork, removeNode } from "./init.ts";
+import { readMemberList } from "./member-upkeep.ts";
+import { loadNodeState, type NodeState } from "./node-state.ts";
+
+export interface RunOptions {
+  /** What `mycelium config` shows of this run. */
+  readonly settings: ConfigView;
+  /** NOTIFY_SOCKET and half of WATCHDOG_USEC, where systemd supervises. */
+  readonly notifySocket: string | null;
+  readonly watchdogMs: number | null;
+  /** Accept a state directory that was moved. */
+  readonly adopt: boolean;
+}
+
+/** Kept when a node leaves without --wipe: its databases, under a name that says what they are. */
+const LEFT = "left";
+
+/** Resolves with the exit status: 0 after a graceful end. Throws what prevents a start. */
+export async function runAgent(config: Config, options: RunOptions): Promise<number> {
+  const host = makeHost(config);
+  if (!StateDirectory.holdsNode(config.state)) {
+    const made = await initNetwork(config, { name: config.networkName });
+    host.logger.info("made a new network, because this directory held no node", {
+      ...made,
+      name: config.networkName,
+    });
+  }
+  const directory = StateDirectory.open(config.state, { create: false, adopt: options.adopt });
+  try {
+    const state = loadNodeState(directory, host.clock.wallMs());
+    checkWanted(config, state);
+    return await serve(config, options, host, directory, state);
+  } finally {
+    directory.close();
+  }
+}
+
+async function serve(
+  config: Config,
+  options: RunOptions,
+  host: Host,
+  directory: StateDirectory,
+  state: NodeState,
+): Promise<number> {
+  const notifier = openSystemdNotifier(options.notifySocket);
+  const core = await openCore(config, host, directory, state, readMemberList);
+  const { promise: ended, resolve: end } = Promise.withResolvers<Ending>();
+  const agent = new Agent(core, options.settings, end);
+  const signalled = () => end({ leave: false, wipe: false });
+  process.on("SIGTERM", signalled);
+  process.on("SIGINT", signalled);
+  try {
+    await agent.start();
+    notifier.notify("READY=1\nSTATUS=serving");
+    const stopWatchdog = feedWatchdog(host, notifier, options.watchdogMs);
+    const ending = await untilEnded(ended);
+    notifier.notify("STOPPING=1");
+    stopWatchdog();
+    await agent.stop();
+    if (ending.leave) forget(config, directory, state, ending.wipe);
+    return 0;
+  } catch (error) {
+    await agent.stop();
+    throw error;
+  } finally {
+    process.off("SIGTERM", signalled);
+    process.off("SIGINT", signalled);
+  }
+}
+
+/** Timers here do not keep a process alive; a wait for the end must. */
+async function untilEnded(ended: Promise<Ending>): Promise<Ending> {
+  const alive = setInterval(() => {}, 2 ** 30);
+  try {
+    return await ended;
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+function makeHost(config: Config): Host {
+  const clock = new SystemClock();
+  const logger = new LineLogger({
+    clock,
+    level: config.logLevel,
+    format: config.logFormat,
+    write: (line) => process.stderr.write(line),
+  });
+  const onFatal = (error: unknown): void => {
+    // Nothing that is held in memory can be trusted now; what is on disk can: start again from it.
+    logger.error("fatal error, the process ends", {
+      reason: messageOf(error),
+      code: errorCodeOf(error) ?? "BUG",
+      stack: error instanceof Error ? (error.stack ?? null) : null,
+    });
+    process.exit(70);
+  };
+  process.on("uncaughtException", onFatal);
+  process.on("unhandledRejection", onFatal);
+  return { clock, logger, metrics: new PrometheusMetrics(), onFatal };
+}
+
+function feedWatchdog(
+  host: Host,
+  notifier: SystemdNotifier,
+  intervalMs: number | null,
+): () => void {
+  if (intervalMs === null) return () => {};
+  let timer = host.clock.after(intervalMs, feed);
+  function feed(): void {
+    notifier.notify("WATCHDOG=1");
+    timer = host.clock.after(intervalMs ?? 0, feed);
+  }
+  return () => timer.cancel();
+}
+
+/** Settings that name one network, key or role refuse any other. */
+function checkWanted(config: Config, state: NodeState): void {
+  const { network, key, grant } = state;
+  const verdict = verifyGrant(grant, network, Date.now());
+  const role = verdict.ok ? verdict.grant.role : null;
+  const wanted: readonly (readonly [string, string | null, string])[] = [
+    ["NETWORK_ID", config.networkId === "testnet" ? null : config.networkId, network.id],
+    ["PUBLIC_KEY", config.publicKey, toHex(key.publicKey)],
+    ["NODE_TYPE", config.nodeType, role ?? "none"],
+  ];
+  for (const [name, needed, found] of wanted) {
+    if (needed === null || needed === found) continue;
+    throw new MyceliumError(
+      "BAD_CONFIG",
+      `Cannot run: ${name} is set to ${needed}, but the node in ${config.state} has ${found}; correct the setting, ` +
+        "or name another directory with --state",
+    );
+  }
+}
+
+/** After leaving: identity and log go; the databases go too, or stay under another name. */
+function forget(config: Config, directory: StateDirectory, state: NodeState, wipe: boolean): void {
+  removeNode(directory);
+  const suffix = `${LEFT}-${state.network.id.slice(0, 8)}-${Date.now()}`;
+  for (const group of GROUPS) {
+    const path = databaseDirectory(directory, config.databasePath, group);
+    if (wipe) directory.remove(path);
+    else if (directory.has(path)) renameSync(path, `${path}.${suffix}`);
+  }
+}

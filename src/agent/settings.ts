@@ -1,0 +1,36 @@
+/** The configuration as each part wants it. */
+
+import type { LinkLimits } from "../adapters/link/index.ts";
+import type { Config } from "../domain/config/index.ts";
+import { CONSENSUS_SETTINGS, type ConsensusSettings } from "../runtime/consensus/index.ts";
+import type { GatewayLimits } from "../runtime/gateway/index.ts";
+import { SHARD_LIMITS, type ShardLimits } from "../runtime/store/index.ts";
+
+/** Raft looks at the time at least this often, and four times in a heartbeat. */
+const TICK_MAX_MS = 25;
+
+export function consensusSettings(config: Config): ConsensusSettings {
+  return {
+    ...CONSENSUS_SETTINGS,
+    tickMs: Math.max(1, Math.min(TICK_MAX_MS, Math.floor(config.heartbeatIntervalMs / 4))),
+    heartbeatMs: config.heartbeatIntervalMs,
+    electionMs: config.electionTimeoutMinMs,
+  };
+}
+
+export function shardLimits(config: Config): ShardLimits {
+  return { ...SHARD_LIMITS, writeDeadlineMs: config.writeTimeoutMs };
+}
+
+export function gatewayLimits(config: Config): Partial<GatewayLimits> {
+  return { readDeadlineMs: config.readTimeoutMs, writeDeadlineMs: config.writeTimeoutMs };
+}
+
+export function linkLimits(config: Config): Partial<LinkLimits> {
+  return {
+    connectionCountMax: config.connectionLimit,
+    dialTimeoutMs: config.connectionTimeoutMs,
+    retryInitialMs: config.replicationRetryInitialMs,
+    retryMaxMs: config.replicationRetryMaxMs,
+  };
+}
