@@ -39,7 +39,9 @@ export interface LogStore {
 
   /**
    * Writes and syncs; resolves when durable, in call order. Entries can be read (`entries`, `termOf`) at once.
-   * Rejects with DISK_FULL or an I/O error: then nothing later resolves and the node must stop acknowledging.
+   * Rejects with DISK_FULL or an I/O error: then the node must stop acknowledging. After an I/O error nothing later
+   * resolves. After DISK_FULL the store keeps what it was given and tries again with the next call (`append([])` is
+   * enough): one that resolves makes all before it durable.
    */
   append(writes: readonly LogWrite[]): Promise<void>;
 

@@ -15,6 +15,11 @@
 import { asLogIndex, assert, asTerm } from "../../base/index.ts";
 import type { EntryKind, LogEntry } from "../../ports/index.ts";
 
+/**
+ * Batches start and end at multiples of this, filled up with zeros: a sector that is torn while a batch is written
+ * holds no byte of the batch before.
+ */
+export const BATCH_ALIGNMENT_BYTES = 512;
 export const BATCH_HEAD_BYTES = 48;
 export const GROUP_STATE_BYTES = 24;
 export const RECORD_HEAD_BYTES = 32;
@@ -65,7 +70,8 @@ export class BatchWriter {
   #recordCount = 0;
 
   constructor(sizeBytes: number, offset: number, groups: readonly GroupState[]) {
-    this.bytes = new Uint8Array(sizeBytes);
+    const alignedCount = Math.ceil(sizeBytes / BATCH_ALIGNMENT_BYTES);
+    this.bytes = new Uint8Array(alignedCount * BATCH_ALIGNMENT_BYTES);
     this.#view = new DataView(this.bytes.buffer);
     this.#base = offset;
     this.#at = BATCH_HEAD_BYTES + groups.length * GROUP_STATE_BYTES;
@@ -103,7 +109,8 @@ export class BatchWriter {
   }
 
   finish(salt: Uint8Array, syncedUpTo: number, metadataSequence: number): Uint8Array {
-    assert(this.#at === this.bytes.length, "a batch has the size it was planned with");
+    const spareBytes = this.bytes.length - this.#at;
+    assert(spareBytes < BATCH_ALIGNMENT_BYTES, "a batch has the size it was planned with");
     const headSizeBytes = BATCH_HEAD_BYTES + this.#view.getUint32(40, true) * GROUP_STATE_BYTES;
     this.bytes.set(salt, 0);
     this.#view.setUint32(12, headSizeBytes, true);
@@ -165,7 +172,7 @@ export function readRecords(segment: Uint8Array, head: BatchHead): readonly LogR
     records.push(record);
     at += record.sizeBytes;
   }
-  return at === end ? records : null;
+  return end - at < BATCH_ALIGNMENT_BYTES ? records : null;
 }
 
 /** The record at the start of `bytes`, which lie at `offset` of a segment; null when it is damaged. */

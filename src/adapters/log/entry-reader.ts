@@ -35,18 +35,18 @@ export function readEntries(
   });
 }
 
+/** Positions in one segment, in ascending order: moved entries can lie behind newer ones. */
 function positionsTogether(stream: GroupStream, from: number, to: number): readonly Position[] {
   const together: Position[] = [];
   for (let index = from; index <= to; index++) {
     const position = stream.positions.at(index);
-    const first = together[0] ?? position;
-    if (position === null || first === null) break;
-    const spanBytes = position.offset + position.sizeBytes - first.offset;
-    const isNear =
-      position.segment === first.segment &&
-      position.offset >= first.offset &&
-      spanBytes <= READ_BYTES_MAX;
-    if (together.length > 0 && !isNear) break;
+    if (position === null) break;
+    const [first, last] = [together[0], together.at(-1)];
+    if (first !== undefined && last !== undefined) {
+      const spanBytes = position.offset + position.sizeBytes - first.offset;
+      const isBehind = position.segment === last.segment && position.offset > last.offset;
+      if (!isBehind || spanBytes > READ_BYTES_MAX) break;
+    }
     together.push(position);
   }
   return together;

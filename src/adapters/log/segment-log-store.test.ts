@@ -1,7 +1,10 @@
+import { describe, expect, test } from "bun:test";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { logStoreConformance } from "../../../test/conformance/log-store.ts";
+import { asGroupId, asLogIndex, asTerm, errorCodeOf } from "../../base/index.ts";
+import type { LogEntry } from "../../ports/index.ts";
 import { FaultyDisk } from "./faulty-disk.ts";
 import { SegmentLogStore } from "./segment-log-store.ts";
 
@@ -36,4 +39,153 @@ logStoreConformance("tiny segments and no cache", () => {
     },
     dispose: () => store.close(),
   };
+});
+
+const MAIN = asGroupId("main");
+const NOTHING = { index: asLogIndex(0), term: asTerm(0), configuration: new Uint8Array(0) };
+
+function entry(index: number, sizeBytes = 10): LogEntry {
+  const payload = new Uint8Array(sizeBytes).fill(index);
+  return { index: asLogIndex(index), term: asTerm(1), kind: "command", payload };
+}
+
+async function openedStore(disk: FaultyDisk, segmentSizeBytes = 1 << 20): Promise<SegmentLogStore> {
+  const store = new SegmentLogStore({ directory: "memory", disk, segmentSizeBytes });
+  const groups = await store.open();
+  if (groups.length === 0) await store.create(MAIN, NOTHING);
+  return store;
+}
+
+function append(store: SegmentLogStore, index: number, sizeBytes?: number): Promise<void> {
+  const entries = [entry(index, sizeBytes)];
+  return store.append([{ group: MAIN, hardState: null, entries }]);
+}
+
+describe("SegmentLogStore", () => {
+  test("one sync serves all appends that came while the one before was under way", async () => {
+    const disk = new FaultyDisk();
+    const store = await openedStore(disk);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    disk.syncGate = promise;
+    const before = disk.syncCount;
+    const first = append(store, 1);
+    await Promise.resolve();
+    await Promise.resolve();
+    const rest = Array.from({ length: 50 }, (_, i) => append(store, i + 2));
+    disk.syncGate = null;
+    resolve();
+    await Promise.all([first, ...rest]);
+    expect(disk.syncCount - before).toBe(2);
+  });
+
+  test("a full disk refuses, and the next append after room returned keeps everything", async () => {
+    const disk = new FaultyDisk();
+    const store = await openedStore(disk);
+    await append(store, 1);
+    disk.roomBytes = 100;
+    expect(errorCodeOf(await append(store, 2, 5_000).catch((error) => error))).toBe("DISK_FULL");
+    expect(errorCodeOf(await append(store, 3).catch((error) => error))).toBe("DISK_FULL");
+    disk.roomBytes = Number.POSITIVE_INFINITY;
+    await store.append([]);
+    await store.close();
+    const again = await openedStore(disk);
+    expect(again.entries(MAIN, asLogIndex(1), asLogIndex(9), 1 << 20)).toEqual([
+      entry(1),
+      entry(2, 5_000),
+      entry(3),
+    ]);
+  });
+
+  test("a full disk that needs a new segment refuses and recovers too", async () => {
+    const disk = new FaultyDisk();
+    const store = await openedStore(disk, 10_000);
+    await append(store, 1, 3_000);
+    disk.roomBytes = 0;
+    expect(errorCodeOf(await append(store, 2, 9_000).catch((error) => error))).toBe("DISK_FULL");
+    disk.roomBytes = Number.POSITIVE_INFINITY;
+    await append(store, 3);
+    await store.close();
+    const again = await openedStore(disk);
+    expect(again.entries(MAIN, asLogIndex(1), asLogIndex(9), 1 << 20)).toHaveLength(3);
+  });
+
+  test("a failed sync is never tried again: the log is dead and says so", async () => {
+    const disk = new FaultyDisk();
+    const store = await openedStore(disk);
+    await append(store, 1);
+    disk.failNextSync = true;
+    const codes = [append(store, 2), append(store, 3)].map((each) => each.catch((error) => error));
+    for (const refusal of await Promise.all(codes)) {
+      expect(errorCodeOf(refusal)).toBe("STATE_NOT_WRITABLE");
+    }
+    const before = disk.syncCount;
+    expect(errorCodeOf(await append(store, 4).catch((error) => error))).toBe("STATE_NOT_WRITABLE");
+    expect(disk.syncCount).toBe(before);
+  });
+
+  test("compaction deletes segments, also when a quiet group has entries in an old one", async () => {
+    const disk = new FaultyDisk();
+    const store = await openedStore(disk, 20_000);
+    const quiet = asGroupId("quiet");
+    await store.create(quiet, NOTHING);
+    await store.append([{ group: quiet, hardState: null, entries: [entry(1), entry(2)] }]);
+    for (let index = 1; index <= 400; index++) {
+      await append(store, index, 1_000);
+      if (index % 20 !== 0) continue;
+      await store.compact(MAIN, { ...NOTHING, index: asLogIndex(index - 5), term: asTerm(1) });
+    }
+    await store.append([]);
+    expect(disk.list().length).toBeLessThan(9);
+    await store.close();
+    const again = await openedStore(disk);
+    expect(again.entries(quiet, asLogIndex(1), asLogIndex(2), 1 << 20)).toEqual([
+      entry(1),
+      entry(2),
+    ]);
+    expect(again.entries(MAIN, asLogIndex(396), asLogIndex(400), 1 << 20)).toHaveLength(5);
+  });
+
+  test("a checksum that is wrong on reading back is an error, not an entry", async () => {
+    const disk = new FaultyDisk();
+    const store = new SegmentLogStore({ directory: "memory", disk, cacheSizeBytes: 0 });
+    await store.open();
+    await store.create(MAIN, NOTHING);
+    await append(store, 1, 2_000);
+    await append(store, 2, 2_000);
+    const name = disk.list().find((each) => each.endsWith(".log"))!;
+    const at = Buffer.from(disk.files.get(name)!.current).indexOf(Buffer.alloc(2_000, 1));
+    disk.flipBit(name, at + 100, 3);
+    const read = () => store.entries(MAIN, asLogIndex(1), asLogIndex(1), 1 << 20);
+    expect(read).toThrow("checksum");
+  });
+
+  test("both copies of the votes damaged is STATE_CORRUPT", async () => {
+    const disk = new FaultyDisk();
+    const store = await openedStore(disk);
+    const hardState = { term: asTerm(9), votedFor: null };
+    await store.append([{ group: MAIN, hardState, entries: [entry(1)] }]);
+    await store.close();
+    for (const offset of [20, 20 + 256 * 1_024]) disk.flipBit("votes", offset, 0);
+    const opening = openedStore(disk).catch((error) => error);
+    expect(errorCodeOf(await opening)).toBe("STATE_CORRUPT");
+  });
+
+  test("the newest copy of the votes damaged loses no vote: the log has it too", async () => {
+    const disk = new FaultyDisk();
+    const store = await openedStore(disk);
+    for (let term = 1; term <= 4; term++) {
+      const hardState = { term: asTerm(term), votedFor: null };
+      await store.append([{ group: MAIN, hardState, entries: [] }]);
+    }
+    await store.close();
+    disk.flipBit("votes", 20 + 256 * 1_024, 0);
+    const again = new SegmentLogStore({ directory: "memory", disk });
+    expect((await again.open())[0]!.hardState.term).toBe(asTerm(4));
+  });
+
+  test("an unusable directory is refused with a reason", async () => {
+    const store = new SegmentLogStore({ directory: "/proc/mycelium-log" });
+    const refusal = await store.open().catch((error) => error);
+    expect(errorCodeOf(refusal)).toBe("STATE_NOT_WRITABLE");
+  });
 });
