@@ -224,3 +224,9 @@ test("nearestName() finds typos and nothing else", () => {
   expect(nearestName("QQQQ", ["PORT", "HOST"])).toBeNull();
   expect(nearestName("x".repeat(10_000), ["x"])).toBeNull();
 });
+
+test("a file names settings in capitals, digits included", () => {
+  const file = { path: "config.toml", text: 'P2P_PORT = "9191"\nPORT = 8181\n' };
+  const config = loadConfig({ file });
+  expect([config.p2pPort, config.port]).toEqual([9191, 8181]);
+});

@@ -196,10 +196,10 @@ function readFlags(
   }
 }
 
-/** "p2p-port" and "p2pPort" are "P2P_PORT". */
+/** "p2p-port", "p2pPort" and "P2P_PORT" are "P2P_PORT". */
 function canonicalName(name: string): string {
   return name
-    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .replace(/([a-z]\d*)([A-Z])/g, "$1_$2")
     .replaceAll("-", "_")
     .toUpperCase();
 }
