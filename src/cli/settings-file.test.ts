@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { loadConfig, settingFlags } from "../domain/config/index.ts";
 import { withSettings } from "./settings-file.ts";
 
 describe("withSettings()", () => {
@@ -23,4 +24,12 @@ describe("withSettings()", () => {
       }),
     );
   });
+});
+
+test("what init keeps of each setting is what the next run reads", () => {
+  for (const { flag } of settingFlags()) {
+    const text = withSettings("", [[flag, "no such value ever"]]);
+    const load = () => loadConfig({ file: { path: "config.toml", text } });
+    if (flag !== "config") expect(load).not.toThrow("there is no such setting");
+  }
 });
