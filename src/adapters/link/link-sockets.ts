@@ -130,7 +130,8 @@ function cannotListen(host: string, port: number, error: unknown): unknown {
   }
   return new MyceliumError(
     "BAD_CONFIG",
-    `Cannot listen for peers on ${host}:${port}: ${messageOf(error)}; correct HOST or P2P_PORT`,
+    `Cannot listen for peers on ${host}:${port}: ${messageOf(error)} (${String(code ?? "no such host")}); ` +
+      "correct HOST or P2P_PORT",
     { cause: error, details: { host, port } },
   );
 }

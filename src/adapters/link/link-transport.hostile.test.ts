@@ -215,7 +215,8 @@ test("a payload over the limit is TOO_LARGE for the sender, and a reply over it 
   const b = await startNode({ limits: { bodySizeMax: 1_000 } });
   await link(a, b);
   expect(() => a.transport.send(b.id, "raft", new Uint8Array(1_001), 0)).toThrow("at most 1000");
-  expect(a.transport.request(b.id, "m", new Uint8Array(1_001), 1_000)).rejects.toThrow("1000");
+  const tooLarge = a.transport.request(b.id, "m", new Uint8Array(1_001), 1_000);
+  await expect(tooLarge).rejects.toThrow("1000");
   b.handler.answer = async () => new Uint8Array(2_000);
   const asked = a.transport.request(b.id, "m", utf8("x"), 1_000);
   await expect(asked).rejects.toThrow("send it in parts");
@@ -314,5 +315,5 @@ test("linkUp() tells the features both have", async () => {
 test("a taken port is PORT_TAKEN with what to do", async () => {
   const a = await startNode();
   const { transport } = makeTestNode({ port: a.port });
-  expect(transport.start(new RecordingHandler())).rejects.toThrow("the port is in use");
+  await expect(transport.start(new RecordingHandler())).rejects.toThrow("the port is in use");
 });
