@@ -201,6 +201,7 @@ export class Agent {
     const commands = new LocalCommands(this.#core, {
       status: () => this.status(),
       ports: () => this.#ports,
+      listed: () => this.#upkeep?.listed ?? Promise.resolve(),
       config: () => settings,
       end: this.#onEnd,
     });

@@ -20,6 +20,7 @@ import type { LocalActions } from "./local-api.ts";
 import { LEAVE_METHOD, MEMBERS_METHOD } from "./peer-requests.ts";
 
 const TOKEN_TTL_MS = 3_600_000;
+const LISTED_TIMEOUT_MS = 10_000;
 const LEAVE_TIMEOUT_MS = 30_000;
 const LEAVE_POLL_MS = 100;
 const ASK_TIMEOUT_MS = 2_000;
@@ -27,6 +28,8 @@ const ASK_TIMEOUT_MS = 2_000;
 export interface CommandContext {
   status(): Promise<Status>;
   ports(): Ports;
+  /** Resolves once this node stands on the member list. */
+  listed(): Promise<void>;
   end(ending: Ending): void;
   config(): ConfigView;
 }
@@ -60,6 +63,7 @@ export class LocalCommands implements LocalActions {
     const role = request.role ?? (nodeClass === "rhizomorph" ? "miner" : "validator");
     const uses = request.uses ?? 1;
     const { key, network, grant } = state;
+    await this.#listed();
     const secretBytes = (sizeBytes: number) => new Uint8Array(randomBytes(sizeBytes));
     const addresses = reachableHosts(config).map((name) =>
       endpoint(name, this.#context.ports().http),
@@ -132,6 +136,21 @@ export class LocalCommands implements LocalActions {
       );
     }
     await store.remove(node, "removed", host.clock.wallMs());
+  }
+
+  /** Rejects with NO_QUORUM when a network that is being made, or has no quorum, stays so. */
+  async #listed(): Promise<void> {
+    const { promise: late, reject } = Promise.withResolvers<void>();
+    const timer = this.#core.host.clock.after(LISTED_TIMEOUT_MS, () =>
+      reject(
+        new MyceliumError(
+          "NO_QUORUM",
+          "Cannot create a token: this node is not on the network's member list yet; `mycelium status` says why",
+        ),
+      ),
+    );
+    await Promise.race([this.#context.listed(), late]);
+    timer.cancel();
   }
 
   stop(): void {

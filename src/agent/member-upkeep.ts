@@ -50,6 +50,7 @@ export class MemberUpkeep {
   readonly #core: Core;
   readonly #announcement: Announcement;
   readonly #onChange: () => void;
+  readonly #listed = Promise.withResolvers<void>();
   #timer: Timer | null = null;
   #announced = false;
   #stopped = false;
@@ -69,6 +70,11 @@ export class MemberUpkeep {
     onApplied.set(SYSTEM, () => this.#refresh());
     this.#refresh();
     void this.#upkeep();
+  }
+
+  /** Resolves once the list is there and names this node: from then on others can be invited. */
+  get listed(): Promise<void> {
+    return this.#listed.promise;
   }
 
   stop(): void {
@@ -130,6 +136,7 @@ export class MemberUpkeep {
     transport.setPeers(membership.peers());
     // An empty list is a start without a cache, not news worth keeping.
     if (ids.has(grant.member)) directory.write(MEMBERS_FILE, encodeMemberList(list));
+    if (ids.has(grant.member)) this.#listed.resolve();
     this.#onChange();
   }
 }
