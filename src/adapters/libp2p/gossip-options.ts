@@ -9,7 +9,7 @@ export interface GossipOptions {
   readonly networkId: NetworkId;
   /** 32 bytes. libp2p takes one pre-shared key: after a rotation the adapter is closed and made anew. */
   readonly isolationKey: Uint8Array;
-  /** An IP address. */
+  /** An IP address, or a name that has one. */
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;

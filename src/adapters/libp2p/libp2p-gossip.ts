@@ -3,6 +3,7 @@
  * accepts. Messages are signed by their author, so `from` is who published, not who passed on.
  */
 
+import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { asNodeId, assert, MyceliumError, messageOf, type NodeId } from "../../base/index.ts";
 import type { Gossip, GossipHandler, Timer } from "../../ports/index.ts";
@@ -44,16 +45,10 @@ export class Libp2pGossip implements Gossip {
     topics: readonly string[],
   ): Promise<{ readonly port: number }> {
     assert(this.#handler === null, "gossip starts once");
-    const { host } = this.#options;
-    if (isIP(host) === 0) {
-      throw new MyceliumError(
-        "BAD_CONFIG",
-        `Cannot listen for gossip on "${host}": needed an IP address; correct HOST`,
-      );
-    }
     this.#handler = handler;
     this.#stack = await import("./libp2p-stack.ts");
-    const node = await this.#stack.createGossipNode(this.#options, topics);
+    const host = await this.#hostAddress();
+    const node = await this.#stack.createGossipNode({ ...this.#options, host }, topics);
     this.#listenTo(node, handler, topics);
     try {
       await node.start();
@@ -104,6 +99,17 @@ export class Libp2pGossip implements Gossip {
     this.#closed = true;
     this.#timer?.cancel();
     await this.#node?.stop();
+  }
+
+  /** libp2p listens on addresses only. */
+  async #hostAddress(): Promise<string> {
+    const { host } = this.#options;
+    if (isIP(host) !== 0) return host;
+    try {
+      return (await lookup(host)).address;
+    } catch (error) {
+      throw this.#cannotListen(error);
+    }
   }
 
   #listenTo(node: GossipNode, handler: GossipHandler, topics: readonly string[]): void {

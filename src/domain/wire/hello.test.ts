@@ -18,9 +18,15 @@ test("a hello crosses whole, and fields of a newer version are dropped", () => {
   expect(decodeHello(encodeCbor({ ...HELLO, later: 1 }))).toEqual(HELLO);
 });
 
+test("encodeHello() tells as many addresses as a peer takes", () => {
+  const addresses = Array.from({ length: 100 }, (_, i) => `10.0.0.${i}:9090`);
+  const { addresses: told } = decodeHello(encodeHello({ ...HELLO, addresses }));
+  expect(told).toEqual(addresses.slice(0, 64));
+});
+
 test("decodeHello() answers hostile hellos with MALFORMED", () => {
   const hostile = [
-    { ...HELLO, addresses: new Array(17).fill("a:1") },
+    { ...HELLO, addresses: new Array(65).fill("a:1") },
     { ...HELLO, instance: "i".repeat(65) },
     { ...HELLO, grant: "text" },
     { ...HELLO, wallMs: -1 },

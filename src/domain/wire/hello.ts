@@ -6,6 +6,8 @@ import { bytes, integer, list, object, text } from "./shape.ts";
 
 /** A chain of three grants fits well. */
 const GRANT_SIZE_BYTES_MAX = 16_384;
+/** Addresses beyond this are not told. */
+const HELLO_ADDRESS_COUNT_MAX = 64;
 /** Bound of a whole hello on the wire. */
 export const HELLO_SIZE_BYTES_MAX = 65_536;
 
@@ -26,7 +28,7 @@ const helloShape = object({
   features: list(text(64), 64),
   grant: bytes(GRANT_SIZE_BYTES_MAX),
   wallMs: integer(),
-  addresses: list(text(256), 16),
+  addresses: list(text(256), HELLO_ADDRESS_COUNT_MAX),
 });
 
 export function encodeHello(hello: Hello): Uint8Array {
@@ -37,7 +39,7 @@ export function encodeHello(hello: Hello): Uint8Array {
     features: hello.features,
     grant: hello.grant,
     wallMs: hello.wallMs,
-    addresses: hello.addresses,
+    addresses: hello.addresses.slice(0, HELLO_ADDRESS_COUNT_MAX),
   });
 }
 
