@@ -294,7 +294,7 @@ export class LinkTransport implements Transport {
     });
     peer.link = link;
     this.#links.add(link);
-    this.#options.logger.info("link up", { node: hello.node, inbound: link.connection.inbound });
+    this.#options.logger.debug("link up", { node: hello.node, inbound: link.connection.inbound });
     this.#handlerOf().linkUp(hello, link.connection.address);
   }
 
@@ -330,7 +330,7 @@ export class LinkTransport implements Transport {
       this.#forgetIdle(peer);
     }
     if (error !== null) this.#traffic.error(error.code.toLowerCase());
-    this.#options.logger.info("link down", { node: link.node, code: error?.code ?? null });
+    this.#options.logger.debug("link down", { node: link.node, code: error?.code ?? null });
     this.#handlerOf().linkDown(link.node, reason);
   }
 
