@@ -159,7 +159,7 @@ export class Consensus {
   /** Hands leadership over, waits for that at most an election timeout, and stops. Does not close the log. */
   async stop(): Promise<void> {
     if (this.#isStopped) return;
-    if (this.#failure === null) await this.#handOverAll();
+    if (this.#failure === null) await this.handOverAll();
     this.#isStopped = true;
     this.#timer?.cancel();
     this.#readyTimer?.cancel();
@@ -411,7 +411,8 @@ export class Consensus {
     this.#options.onFailure(failure);
   }
 
-  async #handOverAll(): Promise<void> {
+  /** Asks others to lead what this node leads; resolves when they do, or after an election timeout. */
+  async handOverAll(): Promise<void> {
     const led = (): boolean =>
       [...this.#groups.values()].some(
         ({ node }) => node.role === "leader" && node.status().peers.some((peer) => peer.isActive),
