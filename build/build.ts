@@ -8,7 +8,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { buildGuard } from "./native.ts";
@@ -41,8 +41,8 @@ function targetOf(text: string): Target {
 
 function compile(target: Target, isNative: boolean, guard: string, out: string): void {
   // A running executable cannot be overwritten, but its name can be given to another file.
-  const fresh = `${out}.new`;
-  rmSync(fresh, { force: true });
+  const fresh = `${dirname(out)}/fresh-${target}/mycelium`;
+  mkdirSync(dirname(fresh), { recursive: true });
   run(process.execPath, [
     "build",
     "--compile",
@@ -61,7 +61,8 @@ function compile(target: Target, isNative: boolean, guard: string, out: string):
     ...workerEntries(`${ROOT}/src`),
     guard,
   ]);
-  run("mv", ["-f", fresh, out]);
+  renameSync(fresh, out);
+  rmSync(dirname(fresh), { recursive: true });
 }
 
 /** The pinned Bun of the other architecture, checked against build/bun.sha256. */

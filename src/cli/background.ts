@@ -2,6 +2,7 @@
 
 import {
   closeSync,
+  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -108,6 +109,7 @@ async function untilAnswers(stateDirectory: string): Promise<string | null> {
 }
 
 function openLog(stateDirectory: string): number {
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   const path = logPath(stateDirectory);
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (size > LOG_SIZE_MAX) renameSync(path, `${path}.1`);
