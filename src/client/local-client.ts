@@ -30,6 +30,8 @@ import { readBounded } from "./read-bounded.ts";
 const ANSWER_TIMEOUT_MS = 5_000;
 /** Requests that the network decides wait for a leader as long as the gateway does (10 s), and a little more. */
 const DECISION_TIMEOUT_MS = 15_000;
+/** Leaving takes a change of every Raft group, one after the other. */
+const LEAVE_TIMEOUT_MS = 60_000;
 
 interface Call {
   readonly method: "GET" | "POST" | "DELETE";
@@ -63,7 +65,8 @@ export class LocalClient {
   }
 
   leave(wipe: boolean): Promise<LeaveAnswer> {
-    return this.#decide({ method: "POST", path: "/v1/leave", body: { wipe } }, leaveAnswerShape);
+    const call = { method: "POST", path: "/v1/leave", body: { wipe } } as const;
+    return this.#call({ ...call, timeoutMs: LEAVE_TIMEOUT_MS }, leaveAnswerShape);
   }
 
   removeNode(node: NodeId): Promise<RemoveAnswer> {
