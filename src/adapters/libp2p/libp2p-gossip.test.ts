@@ -199,6 +199,68 @@ test("a taken port and a host that has no address are told apart; a host name is
   expect((await start({ host: "localhost" })).port).toBeGreaterThan(0);
 });
 
+test(
+  "peers killed with -9 and garbage on the port leave a node working, with no stray rejection",
+  async () => {
+    const stray: unknown[] = [];
+    const note = (reason: unknown) => stray.push(reason);
+    process.on("unhandledRejection", note);
+    process.on("uncaughtException", note);
+    const hub = await start();
+    for (let life = 0; life < 3; life++) {
+      const child = Bun.spawn([process.execPath, "-e", childProgram(hub.peer)], {
+        stdout: "ignore",
+        stderr: "inherit",
+      });
+      await until(() => hub.gossip.peerCount() === 1, "the child's link");
+      for (let i = 0; i < 20; i++) await hub.gossip.publish("spores", randomBytes(50_000));
+      child.kill("SIGKILL");
+      for (const size of [1, 24, 100, 5_000]) {
+        const stranger = await Bun.connect({
+          hostname: "127.0.0.1",
+          port: hub.port,
+          socket: { data: () => {} },
+        });
+        stranger.write(randomBytes(size));
+        if (size !== 100) stranger.end();
+      }
+      await until(() => hub.gossip.peerCount() === 0, "the loss of the child");
+      await child.exited;
+    }
+    const member = await start();
+    member.gossip.setPeers([hub.peer]);
+    await until(async () => {
+      await hub.gossip.publish("spores", Uint8Array.of(7));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return member.handler.messages.length > 0;
+    }, "a message after all that");
+    process.off("unhandledRejection", note);
+    process.off("uncaughtException", note);
+    expect(stray).toEqual([]);
+  },
+  2 * LIMIT_MS,
+);
+
+/** A process that gossips with `peer` until it is killed. */
+function childProgram(peer: { readonly node: NodeId; readonly multiaddrs: readonly string[] }) {
+  const at = (path: string) => JSON.stringify(import.meta.resolve(path));
+  return `
+    const { Libp2pGossip } = await import(${at("./libp2p-gossip.ts")});
+    const { nodeKeyFromSeed } = await import(${at("../../domain/identity/index.ts")});
+    const { SeededRandom } = await import(${at("../../base/index.ts")});
+    const quiet = { debug() {}, count() {}, gauge() {} };
+    const clock = { after: (ms, run) => ({ timer: setTimeout(run, ms), cancel() {} }) };
+    const gossip = new Libp2pGossip({
+      key: nodeKeyFromSeed(crypto.getRandomValues(new Uint8Array(32))),
+      networkId: "ab".repeat(32), isolationKey: new Uint8Array(32).fill(1),
+      host: "127.0.0.1", port: 0, mdns: false, allows: () => true,
+      clock, random: new SeededRandom(1), logger: quiet, metrics: quiet,
+    });
+    await gossip.start({ message: () => true, peerFound() {} }, ["spores"]);
+    gossip.setPeers([${JSON.stringify(peer)}]);
+    setInterval(() => gossip.publish("spores", crypto.getRandomValues(new Uint8Array(9_000))), 5);`;
+}
+
 test("publish() refuses what is too large, and a closed adapter", async () => {
   const { gossip } = await start();
   await expect(gossip.publish("spores", new Uint8Array(300_000))).rejects.toThrow("at most");
