@@ -22,6 +22,8 @@ class ScriptedSql implements SqlService {
   readonly reads: ReadOptions[] = [];
   openCount = 0;
   failWith: ErrorCode | null = null;
+  /** What the next step of a transaction answers; null: OK. */
+  stepResult: ProgramResult | null = null;
   /** Resolves before any call goes on; for tests of overlap. */
   gate: Promise<void> = Promise.resolve();
   /** Called when a program has arrived. */
@@ -43,6 +45,7 @@ class ScriptedSql implements SqlService {
     this.openCount++;
     return {
       step: async (program: Program) => {
+        if (this.stepResult !== null) return this.stepResult;
         const last = program.steps.at(-1)?.statement.sql ?? "";
         const ends = last === "COMMIT" || last === "ROLLBACK";
         const result = await this.#answer("step", program, ends);
@@ -312,6 +315,11 @@ describe("routing", () => {
     expect(sql.calls).toEqual(["begin read", "step BEGIN TRANSACTION READONLY", "close"]);
   });
 
+  test("SAVEPOINT begins a transaction where none is open", async () => {
+    await pipeline([execute("SAVEPOINT a"), execute("RELEASE a"), CLOSE]);
+    expect(sql.calls).toEqual(["begin write", "step SAVEPOINT a", "step RELEASE a", "close"]);
+  });
+
   test("COMMIT and ROLLBACK without a transaction ask nobody", async () => {
     const { results } = await pipeline([execute("ROLLBACK"), execute("COMMIT"), CLOSE]);
     expect(results.map(({ error }) => error?.message)).toEqual([
@@ -502,6 +510,31 @@ describe("failures", () => {
     expect(after.results[1]?.response).toMatchObject({ is_autocommit: false });
     expect(sql.calls).toEqual(["write INSERT"]);
     expect(sql.openCount).toBe(0);
+  });
+
+  test("inside a statement that end the transaction are such a loss", async () => {
+    const { baton } = await pipeline([execute("BEGIN")]);
+    const error = { code: "SQLITE_INTERRUPT", extendedCode: 9, message: "interrupted" };
+    sql.stepResult = { steps: [{ ok: false, error }], autocommit: true };
+    const lost = await pipeline([execute("INSERT"), execute("INSERT"), execute("ROLLBACK")], {
+      baton,
+    });
+    expect(lost.results.map(({ error }) => error?.code)).toEqual([
+      "SQLITE_INTERRUPT",
+      "TRANSACTION_CLOSED",
+      undefined,
+    ]);
+    expect(sql.calls.filter((call) => call.startsWith("write"))).toEqual([]);
+  });
+
+  test("of COMMIT end the transaction: what became of it is in the error", async () => {
+    const { baton } = await pipeline([execute("BEGIN")]);
+    sql.failWith = "OUTCOME_UNKNOWN";
+    const unknown = await pipeline([execute("COMMIT")], { baton });
+    expect(unknown.results[0]?.error?.code).toBe("OUTCOME_UNKNOWN");
+    sql.failWith = null;
+    const after = await pipeline([execute("ROLLBACK"), CLOSE], { baton: unknown.baton });
+    expect(after.results[0]?.error?.message).toBe("cannot rollback - no transaction is active");
   });
 
   test("COMMIT of a lost transaction fails and ends it", async () => {

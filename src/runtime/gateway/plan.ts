@@ -5,14 +5,17 @@
 
 import type { Condition, Program, Step, StepOutcome } from "../../domain/sql/index.ts";
 
-/** What the gateway must know of a statement. `begin` and `end` are transaction control; `end` is COMMIT or ROLLBACK. */
+/**
+ * What the gateway must know of a statement. A SAVEPOINT begins a transaction where none is open; `release` is
+ * RELEASE, which may end that one, and ROLLBACK TO is a read.
+ */
 export type StatementKind =
   | { readonly type: "read" }
   | { readonly type: "write" }
   | { readonly type: "begin"; readonly mode: "read" | "deferred" | "write" }
   | { readonly type: "commit" }
   | { readonly type: "rollback" }
-  | { readonly type: "savepoint" };
+  | { readonly type: "release" };
 
 /** Steps up to `to` (not included) and the call that runs them. */
 export type Segment = {

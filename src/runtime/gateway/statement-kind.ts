@@ -39,13 +39,14 @@ function judge(sql: string): StatementKind {
     case "rollback":
       return { type: found.kind };
     case "savepoint":
+      return { type: "begin", mode: "deferred" };
     case "release":
-    case "rollback_to":
-      return { type: "savepoint" };
+      return { type: "release" };
     case "pragma":
       return { type: setsSomething(found.name, found.argument) ? "write" : "read" };
     case "read":
     case "explain":
+    case "rollback_to":
     case "other":
       // Others are no SQL or nothing that may be done here: a reader refuses them at the least cost.
       return { type: "read" };

@@ -7,7 +7,7 @@
  * outside of the transaction it believes to be in.
  */
 
-import { MyceliumError, messageOf } from "../../base/index.ts";
+import { assert, MyceliumError, messageOf } from "../../base/index.ts";
 import type { SqlRef } from "../../domain/hrana/index.ts";
 import {
   type Program,
@@ -146,9 +146,9 @@ export class SqlStream {
     switch (segment.via) {
       case "begin":
         await this.#begin(segment.mode);
-        return await this.#step(part);
+        return await this.#step(part, kinds);
       case "step":
-        return await this.#step(part);
+        return await this.#step(part, kinds);
       case "read":
       case "write":
         return await this.#runAtOnce(segment.via, part, kinds, call);
@@ -184,17 +184,20 @@ export class SqlStream {
     this.#transaction = { handle, deadlineMs };
   }
 
-  async #step(part: Program): Promise<ProgramResult> {
+  async #step(part: Program, kinds: readonly StatementKind[]): Promise<ProgramResult> {
     const transaction = this.#transaction;
-    if (transaction === null) throw new RequestFailure("TRANSACTION_CLOSED", "No transaction");
+    assert(transaction !== null, "a step belongs to a transaction");
     try {
       const result = await transaction.handle.step(part, transaction.deadlineMs);
-      if (result.autocommit) this.#transaction = null;
+      if (!result.autocommit) return result;
+      this.#transaction = null;
+      this.#lost = reasonOfLoss(result, kinds);
       return result;
     } catch (error) {
       if (!(error instanceof MyceliumError)) throw error;
       this.#transaction = null;
-      this.#lost = messageOf(error);
+      // Behind a COMMIT the client knows that the transaction is over, whatever became of it.
+      if (!kinds.some(({ type }) => type === "commit")) this.#lost = messageOf(error);
       await transaction.handle.close();
       throw error;
     }
@@ -207,7 +210,7 @@ export class SqlStream {
     if (first === "rollback") return [ENDED];
     throw new RequestFailure(
       "TRANSACTION_CLOSED",
-      `Cannot go on with the transaction: it was rolled back (${reason}); send ROLLBACK and begin again`,
+      `Cannot run this: its transaction is over; send ROLLBACK and begin again (${reason})`,
     );
   }
 
@@ -226,18 +229,28 @@ export class SqlStream {
   }
 }
 
-/** The answer to COMMIT, ROLLBACK or a savepoint where no transaction is open, as SQLite words it. */
+/** The answer to COMMIT or ROLLBACK where no transaction is open, as SQLite words it. */
 function strayControl(part: Program, kinds: readonly StatementKind[]): ProgramResult | null {
   const first = kinds[0]?.type;
-  if (first === "savepoint" && kinds.every(({ type }) => type !== "begin")) {
-    throw new RequestFailure(
-      "SQLITE_ERROR",
-      "Cannot use savepoints outside of a transaction here; send BEGIN first",
-    );
-  }
   if (part.steps.length !== 1 || (first !== "commit" && first !== "rollback")) return null;
   if (part.steps[0]?.condition !== null) return null;
   const message = `cannot ${first} - no transaction is active`;
   const error = { code: "SQLITE_ERROR", extendedCode: 1, message };
   return { steps: [{ ok: false, error }], autocommit: true };
+}
+
+/**
+ * Why a transaction ended that the client did not end: a deadline, a full disk, RAISE(ROLLBACK). Null when it did, or
+ * when its BEGIN did not run.
+ */
+function reasonOfLoss(result: ProgramResult, kinds: readonly StatementKind[]): string | null {
+  let reason: string | null = null;
+  for (const [i, outcome] of result.steps.entries()) {
+    const type = kinds[i]?.type;
+    const isEnd = type === "commit" || type === "rollback" || type === "release";
+    if (isEnd && outcome?.ok === true) return null;
+    if (type === "begin" && outcome?.ok !== true) return null;
+    if (outcome?.ok === false) reason = outcome.error.message;
+  }
+  return reason;
 }

@@ -326,6 +326,14 @@ function transactionCases(client: () => Client, names: () => Promise<unknown[]>)
       expect(await names()).toEqual(["first", "second"]);
     });
 
+    test("a savepoint alone is a transaction", async () => {
+      await client().executeMultiple(
+        "SAVEPOINT a; INSERT INTO items (name) VALUES ('a'); RELEASE a; " +
+          "SAVEPOINT b; INSERT INTO items (name) VALUES ('b'); ROLLBACK TO b; RELEASE b",
+      );
+      expect(await names()).toEqual(["a"]);
+    });
+
     test("COMMIT without BEGIN is SQLite's error", async () => {
       const error = await errorOf(client().execute("COMMIT"));
       expect(error.code).toBe("SQLITE_ERROR");
