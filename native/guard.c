@@ -3,7 +3,8 @@
 **
 **   mycelium_deadline(ms)       statements of this connection fail with SQLITE_INTERRUPT `ms` from now; 0: never
 **   mycelium_pin(time_ms, seed) pins time (this thread) and randomness (this connection); seed is 16 bytes
-**   mycelium_request(ordinal)   starts a request: its own random stream, its own counters
+**   mycelium_request(ordinal)   starts a request: its own random stream, total_changes() and
+**                               last_insert_rowid() from 0
 **   mycelium_resume()           pins again, where another connection of this thread was pinned meanwhile
 **   mycelium_unpin()            back to real time and real randomness
 **   mycelium_used_random()      1 when random numbers were drawn since mycelium_request
@@ -11,7 +12,7 @@
 **   mycelium_foreign_keys(on)   turns foreign keys on or off, also inside a transaction
 **   mycelium_limits(length)     lowers SQLITE_LIMIT_LENGTH
 **
-** random(), randomblob(), changes() and total_changes() are replaced. Time is pinned below SQLite, in the VFS, so
+** random(), randomblob() and total_changes() are replaced. Time is pinned below SQLite, in the VFS, so
 ** that every date function, 'now' and CURRENT_* follow, as do rowids that SQLite picks at random when a table's
 ** largest rowid is taken. The time zone is UTC on every machine. The pinned VFS is a copy of the default one that
 ** is made the default: load the extension once (into ":memory:") before the connections that need it are opened.
@@ -269,15 +270,6 @@ static void randomBlob(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   sqlite3_result_blob64(ctx, blob, (sqlite3_uint64)size, sqlite3_free);
 }
 
-/* What came before this request is not counted; a total that stands still means that nothing changed since. */
-static void requestChanges(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
-  (void)argc;
-  (void)argv;
-  Guard *guard = sqlite3_user_data(ctx);
-  int unchanged = sqlite3_total_changes64(guard->db) == guard->changesBase;
-  sqlite3_result_int64(ctx, unchanged ? 0 : sqlite3_changes64(guard->db));
-}
-
 static void requestTotalChanges(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   (void)argc;
   (void)argv;
@@ -325,7 +317,6 @@ static const struct {
 } functions[] = {
   {"random", 0, randomInteger},
   {"randomblob", 1, randomBlob},
-  {"changes", 0, requestChanges},
   {"total_changes", 0, requestTotalChanges},
   {"mycelium_deadline", 1, setDeadline},
   {"mycelium_pin", 2, pin},
@@ -354,7 +345,7 @@ int sqlite3_guard_init(sqlite3 *db, char **message, const sqlite3_api_routines *
   for (size_t i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++) {
     /* The first function owns the guard: it lives as long as the connection. */
     rc = sqlite3_create_function_v2(db, functions[i].name, functions[i].argCount,
-                                    SQLITE_UTF8 | (i < 4 ? SQLITE_INNOCUOUS : SQLITE_DIRECTONLY), guard,
+                                    SQLITE_UTF8 | (i < 3 ? SQLITE_INNOCUOUS : SQLITE_DIRECTONLY), guard,
                                     functions[i].function, 0, 0, i == 0 ? destroyGuard : 0);
   }
   return rc == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : rc;

@@ -92,6 +92,7 @@ export class StoreTables {
   readonly #keep: StatementSync;
   readonly #oldest: StatementSync;
   readonly #forget: StatementSync;
+  readonly #changeNothing: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#setPosition = db.prepare("UPDATE _mycelium_position SET applied_index = ?, time_ms = ?");
@@ -101,10 +102,16 @@ export class StoreTables {
       "INSERT OR REPLACE INTO _mycelium_result (time_ms, id, result) VALUES (?, ?, ?)",
     );
     this.#oldest = db.prepare("SELECT time_ms FROM _mycelium_result ORDER BY position LIMIT 1");
+    this.#changeNothing = db.prepare("DELETE FROM _mycelium_result WHERE 0");
     this.#forget = db.prepare(
       `DELETE FROM _mycelium_result WHERE time_ms < ?1 AND position IN
        (SELECT position FROM _mycelium_result ORDER BY position LIMIT ?2)`,
     );
+  }
+
+  /** Makes changes() 0, as a request finds it: also what its first triggers see. */
+  resetChanges(): void {
+    this.#changeNothing.run();
   }
 
   setPosition(index: LogIndex, timeMs: number): void {

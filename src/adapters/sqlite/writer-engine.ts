@@ -149,7 +149,7 @@ export class WriterEngine {
       );
     }
     this.#begin(context);
-    this.#parts.guard.startRequest(0);
+    this.#startRequest(0);
     const session = this.#db.createSession();
     const runner = new ProgramRunner(this.#parts);
     const reservedBefore = this.#reserved.list();
@@ -185,7 +185,10 @@ export class WriterEngine {
     const context = this.#context;
     assert(state !== null && context !== null, "no interactive transaction is open");
     this.#interactive = null;
-    if (!state.lost) state.runner.end();
+    if (!state.lost) {
+      state.runner.end();
+      this.#db.exec("RELEASE r");
+    }
     const result: ProgramResult = { steps: state.outcomes, autocommit: true };
     const hasEffect = !state.lost && (state.runner.schemaChanged || state.runner.netChanges() > 0);
     if (!hasEffect) {
@@ -325,8 +328,7 @@ export class WriterEngine {
     }
     const { db, guard } = this.#parts;
     const reservedBefore = options.alone ? this.#reserved.list() : "";
-    db.exec("SAVEPOINT r");
-    guard.startRequest(ordinal);
+    this.#startRequest(ordinal);
     const runner = new ProgramRunner(this.#parts);
     const marks = rollbacks.get(position);
     const steps = this.#runSteps(runner, request, position, 0, {
@@ -372,6 +374,13 @@ export class WriterEngine {
       runner.forget();
       throw new LostAt(batch, position, request.program, error);
     }
+  }
+
+  /** The savepoint first: it makes full-text indexes write, which counts as changes. */
+  #startRequest(ordinal: number): void {
+    this.#db.exec("SAVEPOINT r");
+    this.#parts.guard.startRequest(ordinal);
+    this.#tables.resetChanges();
   }
 
   #needsAlone(program: Program): boolean {
@@ -439,7 +448,7 @@ export class WriterEngine {
     guard.pin(batch.context);
     try {
       for (const [position, request] of batch.requests.entries()) {
-        guard.startRequest(position);
+        this.#startRequest(position);
         const runner = new ProgramRunner(this.#parts);
         const marks = rollbacks.get(position);
         const options = { role: request.role, deadlineMs: 0 };
@@ -452,6 +461,7 @@ export class WriterEngine {
         );
         if (runner.localFailure !== null) throw cannotApply(runner.localFailure);
         runner.end();
+        this.#db.exec("RELEASE r");
         applied.push({ request, result: { steps, autocommit: true } });
       }
       return this.#seal(batch.context, applied, session);
