@@ -171,9 +171,18 @@ make_node() {
   if [ -n "$join" ]; then
     say "Joining"
     with_settings join "$join" || fail "the join was refused; nothing runs, the program is installed"
+  elif [ "$dry_run" = yes ]; then
+    say "Making the network ${network:-home}"
+    with_settings init --network="${network:-home}"
   else
     say "Making the network ${network:-home}"
-    with_settings init --network="${network:-home}" || fail "the network could not be made"
+    # Its hints are for who types it by hand.
+    with_settings init --network="${network:-home}" 2>"$state/.init" || {
+      cat "$state/.init" >&2
+      rm -f "$state/.init"
+      fail "the network could not be made"
+    }
+    rm -f "$state/.init"
   fi
 }
 
