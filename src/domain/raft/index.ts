@@ -23,6 +23,7 @@ export {
   type LogReader,
   type SnapshotMeta,
 } from "./entry.ts";
+export { bootstrapSnapshot, emptySnapshot } from "./first-snapshot.ts";
 export { levelWeights } from "./level-weights.ts";
 export type { Message } from "./message.ts";
 export { messageSizeBytes, packMessage, unpackMessage } from "./message-codec.ts";

@@ -1,3 +1,5 @@
+/** Over 400 lines, because the fakes it runs on are inside: nothing but a test may hold them. */
+
 import { afterEach, expect, test } from "bun:test";
 import {
   asGroupId,

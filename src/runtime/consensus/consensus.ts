@@ -14,9 +14,7 @@
 
 import {
   assert,
-  type ErrorCode,
   type GroupId,
-  type LogIndex,
   MyceliumError,
   messageOf,
   type NodeId,
@@ -25,28 +23,25 @@ import {
   type ReplicaId,
 } from "../../base/index.ts";
 import {
-  BOOTSTRAP_INDEX,
+  bootstrapSnapshot,
   type Configuration,
-  EMPTY_CONFIGURATION,
-  encodeConfiguration,
+  emptySnapshot,
   type Message,
   RaftNode,
   type SnapshotMeta,
 } from "../../domain/raft/index.ts";
 import type { GroupLog, LogWrite, RecoveredGroup, StateMachine, Timer } from "../../ports/index.ts";
-import { FrameWriter, readFrame } from "./frame.ts";
-import { type GroupHost, HostedGroup } from "./hosted-group.ts";
+import { DeferredLog } from "./deferred-log.ts";
+import { isRefusal, readFrame } from "./frame.ts";
+import { closedError, type GroupHost, HostedGroup } from "./hosted-group.ts";
 import { type ConsensusOptions, raftOptionsOf } from "./options.ts";
+import { Outbox } from "./outbox.ts";
 import type { ConsensusStatus, GroupStatus } from "./status.ts";
 
-export const RAFT_CHANNEL = "raft";
 /** A new leader's no-op is being applied: how often to look. */
 const READY_POLL_MS = 2;
 /** A process that was stopped for long must read its messages before it thinks that nobody sent any. */
 const TICKS_AT_ONCE_MAX = 2;
-
-/** What a peer's frame can be guilty of; anything else is this node's log that cannot be read. */
-const REFUSALS: ReadonlySet<ErrorCode> = new Set(["MALFORMED", "TOO_LARGE", "VERSION_UNSUPPORTED"]);
 
 export interface OpenGroup {
   readonly group: GroupId;
@@ -63,7 +58,7 @@ export class Consensus {
   readonly #recovered = new Map<GroupId, RecoveredGroup>();
   readonly #groups = new Map<GroupId, HostedGroup>();
   readonly #awake = new Set<HostedGroup>();
-  readonly #writers = new Map<NodeId, FrameWriter>();
+  readonly #outbox: Outbox;
   readonly #host: GroupHost;
   #turnIsQueued = false;
   #isWriting = false;
@@ -75,6 +70,7 @@ export class Consensus {
 
   constructor(options: ConsensusOptions) {
     this.#options = options;
+    this.#outbox = new Outbox(options.transport);
     const { clock, logger, logStore, settings } = options;
     this.#host = { clock, logger, logStore, settings, wake: (group) => this.#wake(group) };
   }
@@ -92,20 +88,12 @@ export class Consensus {
 
   /** Makes a group that starts with `configuration` on every replica that is made so. */
   bootstrap(group: GroupId, configuration: Configuration): Promise<void> {
-    return this.#create(group, {
-      index: BOOTSTRAP_INDEX,
-      term: 1 as SnapshotMeta["term"],
-      configuration: encodeConfiguration(configuration),
-    });
+    return this.#create(group, bootstrapSnapshot(configuration));
   }
 
   /** Makes an empty replica of a group that lives elsewhere: it waits for that group's leader. */
   joinEmpty(group: GroupId): Promise<void> {
-    return this.#create(group, {
-      index: 0 as LogIndex,
-      term: 0 as SnapshotMeta["term"],
-      configuration: encodeConfiguration(EMPTY_CONFIGURATION),
-    });
+    return this.#create(group, emptySnapshot());
   }
 
   holds(group: GroupId): boolean {
@@ -250,7 +238,7 @@ export class Consensus {
 
   #refuse(from: NodeId, error: unknown): void {
     if (!(error instanceof MyceliumError)) throw error;
-    if (!REFUSALS.has(error.code)) {
+    if (!isRefusal(error)) {
       this.#fail(error);
       return;
     }
@@ -292,7 +280,7 @@ export class Consensus {
       // Collecting may wake groups again: a set is walked to its end, what was added meanwhile included.
       for (const group of this.#awake) {
         this.#awake.delete(group);
-        group.collect((message) => this.#gather(group.id, message));
+        group.collect((message) => this.#outbox.add(group.id, message));
       }
       this.#send();
       this.#persist();
@@ -304,25 +292,8 @@ export class Consensus {
     }
   }
 
-  #gather(group: GroupId, message: Message): void {
-    const to = nodeOfReplica(message.to);
-    let writer = this.#writers.get(to);
-    if (writer === undefined) {
-      writer = new FrameWriter();
-      this.#writers.set(to, writer);
-    }
-    writer.add(group, message);
-  }
-
   #send(): void {
-    for (const [node, writer] of this.#writers) {
-      for (const frame of writer.takeFrames()) {
-        if (!this.#options.transport.send(node, RAFT_CHANNEL, frame, 0)) {
-          this.linkDown(node);
-          break;
-        }
-      }
-    }
+    for (const node of this.#outbox.send()) this.linkDown(node);
   }
 
   #persist(): void {
@@ -401,7 +372,7 @@ export class Consensus {
     this.#options.logger.error("consensus stopped", { error: messageOf(cause) });
     for (const group of this.#groups.values()) {
       group.node.stepDown();
-      for (const message of group.node.takeReady().messages) this.#gather(group.id, message);
+      for (const message of group.node.takeReady().messages) this.#outbox.add(group.id, message);
     }
     this.#send();
     this.#failure = failure;
@@ -424,26 +395,4 @@ export class Consensus {
       await new Promise<void>((resolve) => clock.after(settings.tickMs, resolve));
     }
   }
-}
-
-/** Stands for the group until it is made: a state machine is given its log before there is a replica. */
-class DeferredLog implements GroupLog {
-  group: HostedGroup | null = null;
-
-  leadership = () => this.#opened().leadership();
-  propose = (payload: Uint8Array) => this.#opened().propose(payload);
-  readIndex = (timeoutMs: number) => this.#opened().readIndex(timeoutMs);
-  metaAt = (index: LogIndex) => this.#opened().metaAt(index);
-  commitIndex = () => this.#opened().commitIndex();
-  compact = (durableIndex: LogIndex) => this.#opened().compact(durableIndex);
-  handOver = (reason: string) => this.#opened().handOver(reason);
-  weights = () => this.#opened().weights();
-
-  #opened(): HostedGroup {
-    return present(this.group, "the group of a log that is used before it is open");
-  }
-}
-
-function closedError(): MyceliumError {
-  return new MyceliumError("CLOSED", "Cannot use consensus: it has stopped on this node");
 }

@@ -80,3 +80,10 @@ export function readFrame(frame: Uint8Array, from: NodeId, to: NodeId): readonly
     return { group, message: unpackMessage(item[1], from, to) };
   });
 }
+
+/** Whether an error is a peer's fault; any other means that this node's own log cannot be read. */
+export function isRefusal(error: MyceliumError): boolean {
+  return (
+    error.code === "MALFORMED" || error.code === "TOO_LARGE" || error.code === "VERSION_UNSUPPORTED"
+  );
+}

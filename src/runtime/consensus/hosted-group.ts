@@ -93,7 +93,7 @@ export class HostedGroup implements GroupLog {
   }
 
   readIndex(timeoutMs: number): Promise<LogIndex> {
-    if (this.#isClosed) return Promise.reject(this.#closedError());
+    if (this.#isClosed) return Promise.reject(closedError());
     const nowMs = this.#host.clock.monotonicMs();
     const answer = this.#reads.add(nowMs + timeoutMs);
     if (this.#askForReads(nowMs)) this.#host.wake(this);
@@ -295,10 +295,10 @@ export class HostedGroup implements GroupLog {
       `Cannot read consistently: ${found}; needed a majority of the vote weight of ${this.id}; retry later or read with consistency "local"`,
     );
   }
+}
 
-  #closedError(): MyceliumError {
-    return new MyceliumError("CLOSED", `Cannot use ${this.id}: consensus has stopped on this node`);
-  }
+export function closedError(): MyceliumError {
+  return new MyceliumError("CLOSED", "Cannot use consensus: it has stopped on this node");
 }
 
 function isLeaving(configuration: Configuration, replica: ReplicaId): boolean {

@@ -6,11 +6,12 @@
  * `changeMembers`. `await stop()` hands leadership over. Time passes only through the Clock port, turns are
  * microtasks, so that one seed replays a run.
  */
-export { Consensus, type OpenGroup, RAFT_CHANNEL } from "./consensus.ts";
+export { Consensus, type OpenGroup } from "./consensus.ts";
 export {
   CONSENSUS_SETTINGS,
   type ConsensusOptions,
   type ConsensusSettings,
   type FrameSender,
 } from "./options.ts";
+export { RAFT_CHANNEL } from "./outbox.ts";
 export type { ConsensusStatus, GroupStatus, MemberStatus, PeerProgress } from "./status.ts";

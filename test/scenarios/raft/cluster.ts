@@ -8,7 +8,6 @@ import {
   asNodeId,
   asReplicaId,
   assert,
-  asTerm,
   type LogIndex,
   nodeOfReplica,
   present,
@@ -18,10 +17,10 @@ import {
 } from "../../../src/base/index.ts";
 import {
   BOOTSTRAP_INDEX,
+  bootstrapSnapshot,
   type Configuration,
   DEFAULT_RAFT_OPTIONS,
-  EMPTY_CONFIGURATION,
-  encodeConfiguration,
+  emptySnapshot,
   hasQuorum,
   type LogEntry,
   type Message,
@@ -78,22 +77,14 @@ export class Cluster {
     this.random = new SeededRandom(options.seed);
     this.#raft = { ...DEFAULT_RAFT_OPTIONS, ...options.raft };
     this.checkDurability = options.checkDurability ?? true;
-    const first: SnapshotMeta = {
-      index: BOOTSTRAP_INDEX,
-      term: asTerm(1),
-      configuration: encodeConfiguration(options.configuration),
-    };
+    const first = bootstrapSnapshot(options.configuration);
     for (const { replica } of options.configuration.voters) this.#add(replica, first);
     for (const replica of options.configuration.learners) this.#add(replica, first);
   }
 
   /** A replica that waits to be made part of the group. */
   addEmpty(id: string): Replica {
-    return this.#add(asReplicaId(id), {
-      index: asLogIndex(0),
-      term: asTerm(0),
-      configuration: encodeConfiguration(EMPTY_CONFIGURATION),
-    });
+    return this.#add(asReplicaId(id), emptySnapshot());
   }
 
   replica(id: string): Replica {
