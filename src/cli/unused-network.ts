@@ -22,10 +22,7 @@ export async function assertUnused(client: LocalClient): Promise<void> {
   const status = await client.status();
   const tables = await countTables(client);
   if (status.peers.length === 0 && tables === 0) return;
-  const found =
-    status.peers.length > 0
-      ? `${status.peers.length} other nodes`
-      : `${tables} tables, indexes or views in its database`;
+  const found = status.peers.length > 0 ? "other nodes" : "tables";
   throw new MyceliumError(
     "ALREADY_MEMBER",
     `Cannot join: this node is in the network ${status.network.name}, found ${found} there; ` +

@@ -6,6 +6,7 @@
 
 import { MyceliumError } from "../../base/index.ts";
 import type { Config } from "../../domain/config/index.ts";
+import { decodeJoinToken } from "../../domain/identity/index.ts";
 import { command } from "../command.ts";
 import { EXIT } from "../exit-code.ts";
 import { exitStatus, runAsOwnerOptions, spawnSelf } from "../self.ts";
@@ -41,6 +42,8 @@ export const joinCommand = command({
     const token = (
       args.token === "-" ? await terminal.readInput(TOKEN_SIZE_MAX) : args.token
     ).trim();
+    // Before anything is stopped for it: a token that was mistyped or is too old joins nothing.
+    decodeJoinToken(token, Date.now());
     const service = args["enrol-only"] === true ? null : serviceOf(config.state);
     const given = givenSettings(args);
     const json = args.json === true;
