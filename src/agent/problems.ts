@@ -15,6 +15,7 @@ export function problemsOf(picture: Picture): readonly Problem[] {
     ...consensusProblems(picture),
     ...picture.consensus.groups.flatMap((group) => groupProblems(group, picture)),
     ...storeProblems(picture),
+    ...copyProblems(picture),
     ...peerProblems(picture),
     ...machineProblems(picture),
   ];
@@ -121,6 +122,19 @@ function peerProblems({ members, grant, links, linkStatuses, uptimeMs }: Picture
         "start it or mend the network; if it is gone for good: `mycelium node remove ID`",
       );
     });
+}
+
+/** Another process with this node's key is linked to the others: what it promises in our name we cannot keep. */
+function copyProblems({ linkStatuses }: Picture): Problem[] {
+  const copied = linkStatuses.find((link) => link.lastErrorCode === "STATE_COPIED");
+  if (copied === undefined) return [];
+  return [
+    fault(
+      "another running node has this node's identity",
+      copied.lastError ?? "its state directory was copied",
+      "stop one of the two; delete the copy's state directory and join it anew with a token",
+    ),
+  ];
 }
 
 function machineProblems(picture: Picture): Problem[] {

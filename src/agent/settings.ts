@@ -8,6 +8,13 @@ import { SHARD_LIMITS, type ShardLimits } from "../runtime/store/index.ts";
 
 /** Raft looks at the time at least this often, and four times in a heartbeat. */
 const TICK_MAX_MS = 25;
+/**
+ * A peer whose clock is off must get as far as being told so. The proof is bound to its TLS session, so that a
+ * wide window gives nobody anything.
+ */
+const PROOF_WINDOW_MINUTES = 60;
+/** The WAN profile's times are five times those of a LAN. */
+const WAN_PINGS: Partial<LinkLimits> = { pingIntervalMs: 2_500, pingTimeoutMs: 5_000 };
 
 export function consensusSettings(config: Config): ConsensusSettings {
   return {
@@ -19,11 +26,20 @@ export function consensusSettings(config: Config): ConsensusSettings {
 }
 
 export function shardLimits(config: Config): ShardLimits {
-  return { ...SHARD_LIMITS, writeDeadlineMs: config.writeTimeoutMs };
+  return {
+    ...SHARD_LIMITS,
+    writeDeadlineMs: config.writeTimeoutMs,
+    interactiveTotalMs: config.transactionTimeoutMs,
+    interactiveWaitingMax: config.maxTransactions,
+  };
 }
 
 export function gatewayLimits(config: Config): Partial<GatewayLimits> {
-  return { readDeadlineMs: config.readTimeoutMs, writeDeadlineMs: config.writeTimeoutMs };
+  return {
+    readDeadlineMs: config.readTimeoutMs,
+    writeDeadlineMs: config.writeTimeoutMs,
+    streamCountMax: config.maxTransactions,
+  };
 }
 
 export function linkLimits(config: Config): Partial<LinkLimits> {
@@ -32,5 +48,8 @@ export function linkLimits(config: Config): Partial<LinkLimits> {
     dialTimeoutMs: config.connectionTimeoutMs,
     retryInitialMs: config.replicationRetryInitialMs,
     retryMaxMs: config.replicationRetryMaxMs,
+    retryMultiplier: config.replicationRetryMultiplier,
+    proofWindowMinutes: PROOF_WINDOW_MINUTES,
+    ...(config.profile === "wan" ? WAN_PINGS : {}),
   };
 }

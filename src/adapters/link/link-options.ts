@@ -34,6 +34,7 @@ export interface LinkLimits {
   readonly retryFirstMs: number;
   readonly retryInitialMs: number;
   readonly retryMaxMs: number;
+  readonly retryMultiplier: number;
   /** A link is pinged this often, and lost when nothing at all came for `pingTimeoutMs` after a ping. */
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
@@ -63,6 +64,7 @@ export const LINK_LIMITS: LinkLimits = {
   retryFirstMs: 100,
   retryInitialMs: 1_000,
   retryMaxMs: 60_000,
+  retryMultiplier: 2,
   pingIntervalMs: 500,
   pingTimeoutMs: 1_000,
   slowPeerTimeoutMs: 10_000,

@@ -35,7 +35,11 @@ export class Peer {
     this.node = node;
     this.#limits = limits;
     this.#backoff = new Backoff(
-      { initialMs: limits.retryInitialMs, maxMs: limits.retryMaxMs, multiplier: 2 },
+      {
+        initialMs: limits.retryInitialMs,
+        maxMs: limits.retryMaxMs,
+        multiplier: limits.retryMultiplier,
+      },
       random,
     );
   }
