@@ -10,8 +10,8 @@ import {
   SeededRandom,
 } from "../../base/index.ts";
 import type { HardState, LogEntry, RecoveredGroup } from "../../ports/index.ts";
-import { FaultyDisk } from "./faulty-disk.ts";
 import { SegmentLogStore } from "./segment-log-store.ts";
+import { FaultyDisk } from "./testing/faulty-disk.ts";
 
 const GROUPS = [asGroupId("main"), asGroupId("system")];
 const ALL_BYTES = 1 << 30;

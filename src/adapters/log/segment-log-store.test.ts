@@ -5,8 +5,8 @@ import path from "node:path";
 import { logStoreConformance } from "../../../test/conformance/log-store.ts";
 import { asGroupId, asLogIndex, asTerm, errorCodeOf } from "../../base/index.ts";
 import type { LogEntry } from "../../ports/index.ts";
-import { FaultyDisk } from "./faulty-disk.ts";
 import { SegmentLogStore } from "./segment-log-store.ts";
+import { FaultyDisk } from "./testing/faulty-disk.ts";
 
 logStoreConformance("segment files", () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "mycelium-log-"));

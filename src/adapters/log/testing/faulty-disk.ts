@@ -3,8 +3,8 @@
  * operation (then unsynced sectors are kept, lost or torn as a seed says), fill up, fail a sync, or have bytes flipped.
  */
 
-import { MyceliumError, type Random } from "../../base/index.ts";
-import { type Disk, type DiskFile, SyncFailure } from "./disk.ts";
+import { MyceliumError, type Random } from "../../../base/index.ts";
+import { type Disk, type DiskFile, SyncFailure } from "../disk.ts";
 
 const SECTOR_BYTES = 512;
 
