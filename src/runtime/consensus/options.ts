@@ -21,7 +21,7 @@ export interface ConsensusSettings {
 }
 
 export const CONSENSUS_SETTINGS: ConsensusSettings = {
-  tickMs: 25,
+  tickMs: 50,
   heartbeatMs: 100,
   electionMs: 500,
   trailingEntries: 4_096,
