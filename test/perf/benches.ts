@@ -1,9 +1,9 @@
 /** The benches. Each takes one contender, runs once, and returns its figures by name. */
 
+import { HttpConnection } from "../cluster/http-connection.ts";
+import { cpuMs, residentBytes } from "../cluster/processes.ts";
 import { type LoadResult, median, round, runLoad } from "./closed-loop.ts";
 import type { Contender } from "./contender.ts";
-import { HttpConnection } from "./http-connection.ts";
-import { cpuMs, residentBytes } from "./processes.ts";
 
 export interface BenchOptions {
   readonly durationMs: number;

@@ -1,6 +1,6 @@
 /** Closed-loop load: each client sends its next request when the last was answered. */
 
-import { type Answer, HttpConnection, type Target } from "./http-connection.ts";
+import { type Answer, HttpConnection, type Target } from "../cluster/http-connection.ts";
 
 export interface Load {
   readonly target: Target;

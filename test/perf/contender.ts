@@ -1,6 +1,6 @@
 /** What a bench asks of each system it measures. Every one syncs to disk before it acknowledges, with three nodes. */
 
-import type { Answer, Target } from "./http-connection.ts";
+import type { Answer, Target } from "../cluster/http-connection.ts";
 
 export interface Contender {
   readonly name: string;

@@ -2,9 +2,14 @@
 
 import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
+import {
+  type Answer,
+  HttpConnection,
+  requestBytes,
+  type Target,
+} from "../cluster/http-connection.ts";
+import { ended, freePorts, freshDirectory, start, terminate, until } from "../cluster/processes.ts";
 import { type Contender, VALUE_64 } from "./contender.ts";
-import { type Answer, HttpConnection, requestBytes, type Target } from "./http-connection.ts";
-import { ended, freePorts, freshDirectory, start, terminate, until } from "./processes.ts";
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 

