@@ -1,43 +1,35 @@
 /**
- * Runs every test and prints the runner's own counts, read from its JUnit report, alone on the last line.
+ * Runs every test and prints the runner's own counts alone on the last line.
  *
  *   bun build/test.ts [PATH...]
  *
- * Ends with 0 only when tests ran and none failed. A test file that cannot even be loaded counts as a failure.
+ * Ends with 0 only when tests ran and none failed. The counts come from the runner's JUnit report; a test file that
+ * could not even be loaded is only in its summary, and counts as a failure.
  */
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
-import { junitCounts } from "./junit-counts.ts";
+import { junitCounts, summaryFailures, type TestCounts } from "./test-counts.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const REPORT = `${ROOT}/.cache/test-report.xml`;
 /** For one test: generous, because two cores may be busy with the other half of the tests. */
 const TEST_TIMEOUT_MS = 120_000;
+/** How much of the runner's last words is kept: its summary. */
+const TAIL_LENGTH = 4_096;
 
-function main(): number {
+async function main(): Promise<number> {
   const paths = process.argv.slice(2);
   if (paths.length === 0 && !build()) return end({ passed: 0, failed: 1, skipped: 0 });
   mkdirSync(`${ROOT}/.cache`, { recursive: true });
   rmSync(REPORT, { force: true });
-  const { status } = spawnSync(
-    process.execPath,
-    [
-      "test",
-      "--parallel=2",
-      `--timeout=${TEST_TIMEOUT_MS}`,
-      "--reporter=junit",
-      `--reporter-outfile=${REPORT}`,
-      ...paths,
-    ],
-    { cwd: ROOT, stdio: "inherit" },
-  );
+  const { status, tail } = await runTests(paths);
   const counts = existsSync(REPORT)
     ? junitCounts(readFileSync(REPORT, "utf8"))
     : { passed: 0, failed: 0, skipped: 0 };
-  const isUncounted = status !== 0 && counts.failed === 0;
-  return end(isUncounted ? { ...counts, failed: 1 } : counts);
+  const failed = Math.max(counts.failed, summaryFailures(tail), status === 0 ? 0 : 1);
+  return end({ ...counts, failed });
 }
 
 /** The tests of the executable and of the installation need it. */
@@ -50,10 +42,33 @@ function build(): boolean {
   return status === 0;
 }
 
-function end(counts: { passed: number; failed: number; skipped: number }): number {
-  if (counts.skipped > 0) console.log(`${counts.skipped} skipped, their reasons are above`);
-  console.log(`${counts.passed} passed, ${counts.failed} failed`);
-  return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+/** The runner's output goes on as it comes; its end is kept. */
+async function runTests(paths: readonly string[]): Promise<{ status: number; tail: string }> {
+  const child = Bun.spawn(
+    [
+      process.execPath,
+      "test",
+      "--parallel=2",
+      `--timeout=${TEST_TIMEOUT_MS}`,
+      "--reporter=junit",
+      `--reporter-outfile=${REPORT}`,
+      ...paths,
+    ],
+    { cwd: ROOT, stdin: "ignore", stdout: "inherit", stderr: "pipe" },
+  );
+  const decoder = new TextDecoder();
+  let tail = "";
+  for await (const chunk of child.stderr) {
+    process.stderr.write(chunk);
+    tail = (tail + decoder.decode(chunk, { stream: true })).slice(-TAIL_LENGTH);
+  }
+  return { status: await child.exited, tail };
 }
 
-process.exit(main());
+function end({ passed, failed, skipped }: TestCounts): number {
+  if (skipped > 0) console.log(`${skipped} skipped, their reasons are above`);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+process.exit(await main());

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { junitCounts } from "./junit-counts.ts";
+import { junitCounts, summaryFailures } from "./test-counts.ts";
 
 test("junitCounts() reads the totals of bun's report", () => {
   const report =
@@ -9,4 +9,12 @@ test("junitCounts() reads the totals of bun's report", () => {
 
 test("junitCounts() refuses what is no report", () => {
   expect(() => junitCounts("<html>")).toThrow("no <testsuites>");
+});
+
+test("summaryFailures() counts a file that could not be loaded", () => {
+  expect(summaryFailures("(fail) x\n\n 576 pass\n 3 fail\n 1 error\n 41105 expect() calls\n")).toBe(
+    3,
+  );
+  expect(summaryFailures(" 2 pass\n 0 fail\n")).toBe(0);
+  expect(summaryFailures("")).toBe(0);
 });

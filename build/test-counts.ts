@@ -1,4 +1,4 @@
-/** The totals of a JUnit report. */
+/** What a run of `bun test` came to. */
 
 export interface TestCounts {
   readonly passed: number;
@@ -18,4 +18,10 @@ export function junitCounts(report: string): TestCounts {
 
 function attribute(head: string, name: string): number {
   return Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
+}
+
+/** How many failed by the summary at the end of the runner's output; 0 when it has none. */
+export function summaryFailures(output: string): number {
+  const summaries = [...output.matchAll(/^ *(\d+) (?:fail|error)s?$/gm)];
+  return summaries.reduce((most, [, count]) => Math.max(most, Number(count)), 0);
 }
