@@ -8,7 +8,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { junitCounts, summaryFailures, type TestCounts } from "./test-counts.ts";
 
@@ -59,7 +59,8 @@ async function runTests(paths: readonly string[]): Promise<{ status: number; tai
   const decoder = new TextDecoder();
   let tail = "";
   for await (const chunk of child.stderr) {
-    process.stderr.write(chunk);
+    // At once, so that the counts stay the last line where both streams are one.
+    writeSync(2, chunk);
     tail = (tail + decoder.decode(chunk, { stream: true })).slice(-TAIL_LENGTH);
   }
   return { status: await child.exited, tail };
