@@ -190,7 +190,8 @@ function unpackEntry(packed: unknown, index: LogIndex): LogEntry {
   const term = natural(packed[0], "raft entry term") as Term;
   const kind = ENTRY_KINDS[integer(0, ENTRY_KINDS.length - 1)(packed[1], "raft entry kind")];
   assert(kind !== undefined, "an entry kind in range has a name");
-  const payload = entryPayload(packed[2], "raft entry payload");
+  // A copy: logs keep entries for long, and a view would keep the whole frame they came in.
+  const payload = entryPayload(packed[2], "raft entry payload").slice();
   // Checked here, because a replica uses a configuration as soon as it is in its log.
   if (kind === "configuration") decodeConfiguration(payload);
   return { index, term, kind, payload };

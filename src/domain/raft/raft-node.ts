@@ -245,16 +245,16 @@ export class RaftNode {
     this.#core.performance = performance;
   }
 
-  /** Gives up leadership or candidacy without waiting, after telling the best voter to stand. */
-  stepDown(): void {
+  /**
+   * Gives up leadership or candidacy without waiting. Returns the message that has the best voter stand, if this
+   * replica led: it may be sent also when nothing can be written or read any more.
+   */
+  stepDown(): readonly Message[] {
     const core = this.#core;
-    if (core.role === "leader") {
-      const successor = bestSuccessor(core);
-      if (successor !== null) {
-        core.emit({ kind: "timeoutNow", from: core.id, to: successor, term: core.term });
-      }
-    }
+    const successor = core.role === "leader" ? bestSuccessor(core) : null;
     if (core.role !== "follower") core.becomeFollower(core.term, null);
+    if (successor === null) return NO_MESSAGES;
+    return [{ kind: "timeoutNow", from: core.id, to: successor, term: core.term }];
   }
 
   /** Cuts the log at `index`, which is applied. Returns the new cut, or null when it is there already. */

@@ -263,9 +263,10 @@ async function startNode(
     founders?: readonly string[];
     from?: TestNode;
     settings?: Partial<ConsensusSettings>;
+    installed?: SnapshotMeta;
   } = {},
 ): Promise<TestNode> {
-  const { founders = MEMBERS, from, settings } = options;
+  const { founders = MEMBERS, from, settings, installed = null } = options;
   const logStore = from?.logStore ?? new FakeLogStore();
   const node = new TestNode(world, asNodeId(name), logStore, {
     ...CONSENSUS_SETTINGS,
@@ -279,7 +280,7 @@ async function startNode(
   await node.consensus.open({
     group: GROUP,
     replica: asReplicaId(name),
-    installed: null,
+    installed,
     makeStateMachine: (log) => {
       node.machine = new Machine(world, log);
       if (from !== undefined) {
@@ -494,4 +495,21 @@ test("a damaged state machine behind the log's cut fetches the state before it t
   const back = await startNode(world, victim.id, { from: victim, settings });
   expect(await world.until(() => back.texts().length === 5)).toBe(true);
   expect(back.machine.installs).toBe(1);
+});
+
+test("a log that conflicts with the snapshot its machine was made from is replaced by it", async () => {
+  const world = new World();
+  const { leader, followers } = await startThree(world);
+  for (let i = 0; i < 3; i++) propose(leader, `${i}`);
+  await world.until(() => followers.every((node) => node.texts().length === 3));
+  const victim = followers[0]!;
+  kill(world, victim);
+  // Entries of a term that lost, where the machine holds what was committed; the end of the process came between.
+  const log = victim.logStore.groups.get(GROUP)!;
+  const installed = victim.machine.log.metaAt(victim.machine.applied);
+  log.entries = log.entries.map((entry) => ({ ...entry, term: asTerm(1) }));
+  const back = await startNode(world, victim.id, { from: victim, installed });
+  propose(leader, "last");
+  expect(await world.until(() => back.texts().at(-1) === "last")).toBe(true);
+  expect(log.snapshot.index).toBe(installed.index);
 });

@@ -34,6 +34,7 @@ import type { GroupLog, LogWrite, RecoveredGroup, StateMachine, Timer } from "..
 import { DeferredLog } from "./deferred-log.ts";
 import { isRefusal, readFrame } from "./frame.ts";
 import { closedError, type GroupHost, HostedGroup } from "./hosted-group.ts";
+import { isMissing } from "./missing-snapshot.ts";
 import { type ConsensusOptions, raftOptionsOf } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { ConsensusStatus, GroupStatus } from "./status.ts";
@@ -105,7 +106,7 @@ export class Consensus {
     assert(!this.#groups.has(group), `group ${group} is opened once`);
     const { logStore, random, settings } = this.#options;
     let recovered = present(this.#recovered.get(group), `the log of group ${group}`);
-    if (installed !== null && installed.index > recovered.lastIndex) {
+    if (installed !== null && isMissing(logStore, recovered, installed)) {
       await logStore.reset(group, installed);
       recovered = { ...recovered, snapshot: installed, lastIndex: installed.index };
     }
@@ -352,7 +353,7 @@ export class Consensus {
   /** A state machine does not tell when it has applied the no-op that makes its leader ready. */
   #watchReadiness(): void {
     if (this.#readyTimer !== null) return;
-    const waiting = [...this.#groups.values()].filter((group) => group.isBecomingReady);
+    const waiting = [...this.#groups.values()].filter((group) => group.shouldPollReadiness());
     if (waiting.length === 0) return;
     this.#readyTimer = this.#options.clock.after(READY_POLL_MS, () => {
       this.#readyTimer = null;
@@ -371,8 +372,7 @@ export class Consensus {
     );
     this.#options.logger.error("consensus stopped", { error: messageOf(cause) });
     for (const group of this.#groups.values()) {
-      group.node.stepDown();
-      for (const message of group.node.takeReady().messages) this.#outbox.add(group.id, message);
+      for (const message of group.node.stepDown()) this.#outbox.add(group.id, message);
     }
     this.#send();
     this.#failure = failure;

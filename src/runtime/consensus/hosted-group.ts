@@ -40,6 +40,9 @@ import type { GroupStatus } from "./status.ts";
 /** What one proposal may weigh: a frame must carry it whole. */
 export const PROPOSAL_BYTES_MAX = 8 * 1_048_576;
 
+/** Then a look at each tick must do: the state machine is stuck or slow. */
+const READY_POLLS_MAX = 250;
+
 export interface GroupHost {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -62,6 +65,7 @@ export class HostedGroup implements GroupLog {
   #installed: SnapshotMeta | null = null;
   #installError: string | null = null;
   #isClosed = false;
+  #readyPolls = 0;
 
   constructor(host: GroupHost, id: GroupId, node: RaftNode) {
     this.#host = host;
@@ -213,9 +217,16 @@ export class HostedGroup implements GroupLog {
     }
   }
 
-  /** Waits to be told ready: the leader's own no-op is committed and being applied. */
-  get isBecomingReady(): boolean {
-    return this.node.role === "leader" && !this.#leadership.ready;
+  /** The leader's own no-op is committed and being applied: worth looking often, for a while. */
+  shouldPollReadiness(): boolean {
+    const { node } = this;
+    const isApplying = node.role === "leader" && node.commitIndex >= node.noopIndex;
+    if (!isApplying || this.#leadership.ready) {
+      this.#readyPolls = 0;
+      return false;
+    }
+    this.#readyPolls++;
+    return this.#readyPolls < READY_POLLS_MAX;
   }
 
   takeWrite(): RaftWrite | null {

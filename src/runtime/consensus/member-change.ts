@@ -52,13 +52,14 @@ export class MemberChange {
   advance(node: RaftNode, nowMs: number): void {
     const change = this.#change;
     if (change === null) return;
-    if (node.role !== "leader") {
+    if (this.#isDone(node, change.target)) {
+      // Also on a leader that has just removed itself.
+      this.#change = null;
+      change.resolve();
+    } else if (node.role !== "leader") {
       this.abandon(
         new MyceliumError("NOT_LEADER", "Cannot change the members: this node does not lead"),
       );
-    } else if (this.#isDone(node, change.target)) {
-      this.#change = null;
-      change.resolve();
     } else if (nowMs >= change.deadlineMs) {
       this.abandon(
         new MyceliumError("TIMEOUT", `Cannot change the members in time: ${this.#waitsFor}`),
