@@ -7,8 +7,8 @@
 **                               last_insert_rowid() from 0
 **   mycelium_resume()           pins again, where another connection of this thread was pinned meanwhile
 **   mycelium_unpin()            back to real time and real randomness
-**   mycelium_used_random()      1 when random numbers were drawn since mycelium_request
-**   mycelium_deferred_keys()    1 when deferred foreign keys are violated just now
+**   mycelium_effects()          of this request: rows changed * 4, + 2 when random numbers were drawn, + 1 when
+**                               deferred foreign keys are violated just now
 **   mycelium_foreign_keys(on)   turns foreign keys on or off, also inside a transaction
 **   mycelium_limits(length)     lowers SQLITE_LIMIT_LENGTH
 **
@@ -224,10 +224,14 @@ static void startRequest(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   sqlite3_set_last_insert_rowid(guard->db, 0);
 }
 
-static void usedRandom(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+static void effects(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   (void)argc;
   (void)argv;
-  sqlite3_result_int(ctx, ((Guard *)sqlite3_user_data(ctx))->usedRandom);
+  Guard *guard = sqlite3_user_data(ctx);
+  int violated = 0, highest = 0;
+  sqlite3_db_status(guard->db, SQLITE_DBSTATUS_DEFERRED_FKS, &violated, &highest, 0);
+  sqlite3_int64 changes = sqlite3_total_changes64(guard->db) - guard->changesBase;
+  sqlite3_result_int64(ctx, changes * 4 + (guard->usedRandom ? 2 : 0) + (violated ? 1 : 0));
 }
 
 /* --- Replaced functions -------------------------------------------------------------------------------------- */
@@ -279,15 +283,6 @@ static void requestTotalChanges(sqlite3_context *ctx, int argc, sqlite3_value **
 
 /* --- Foreign keys and limits --------------------------------------------------------------------------------- */
 
-static void deferredKeys(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
-  (void)argc;
-  (void)argv;
-  int violated = 0, highest = 0;
-  Guard *guard = sqlite3_user_data(ctx);
-  sqlite3_db_status(guard->db, SQLITE_DBSTATUS_DEFERRED_FKS, &violated, &highest, 0);
-  sqlite3_result_int(ctx, violated);
-}
-
 static void foreignKeys(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
   (void)argc;
   Guard *guard = sqlite3_user_data(ctx);
@@ -323,8 +318,7 @@ static const struct {
   {"mycelium_resume", 0, resume},
   {"mycelium_unpin", 0, unpin},
   {"mycelium_request", 1, startRequest},
-  {"mycelium_used_random", 0, usedRandom},
-  {"mycelium_deferred_keys", 0, deferredKeys},
+  {"mycelium_effects", 0, effects},
   {"mycelium_foreign_keys", 1, foreignKeys},
   {"mycelium_limits", 1, setLimits},
 };

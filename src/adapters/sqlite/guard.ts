@@ -3,9 +3,17 @@
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import type { BatchContext } from "../../domain/replication/index.ts";
 
-export interface RequestCounts {
+/** What the request under way has done so far. */
+export interface Effects {
+  /** Rows inserted, updated and deleted, by triggers too, also those undone since. */
   readonly changes: number;
-  readonly totalChanges: number;
+  readonly usedRandom: boolean;
+  readonly violatesKeys: boolean;
+}
+
+/** Of the last statement. */
+export interface StatementCounts {
+  readonly changes: number;
   readonly lastInsertRowid: bigint;
 }
 
@@ -16,8 +24,7 @@ export class Guard {
   readonly #unpin: Call;
   readonly #deadline: Call;
   readonly #counts: Call;
-  readonly #usedRandom: Call;
-  readonly #deferredKeys: Call;
+  readonly #effects: Call;
   readonly #foreignKeys: Call;
 
   /** The authorizer must allow the guard's functions while this runs. */
@@ -27,9 +34,8 @@ export class Guard {
     this.#resume = prepareCall(db, "SELECT mycelium_resume()");
     this.#unpin = prepareCall(db, "SELECT mycelium_unpin()");
     this.#deadline = prepareCall(db, "SELECT mycelium_deadline(?)");
-    this.#counts = prepareCall(db, "SELECT changes(), total_changes(), last_insert_rowid()");
-    this.#usedRandom = prepareCall(db, "SELECT mycelium_used_random()");
-    this.#deferredKeys = prepareCall(db, "SELECT mycelium_deferred_keys()");
+    this.#counts = prepareCall(db, "SELECT changes(), last_insert_rowid()");
+    this.#effects = prepareCall(db, "SELECT mycelium_effects()");
     this.#foreignKeys = prepareCall(db, "SELECT mycelium_foreign_keys(?)");
   }
 
@@ -55,21 +61,18 @@ export class Guard {
     this.#deadline(BigInt(Math.ceil(timeoutMs)));
   }
 
-  counts(): RequestCounts {
-    const [changes, totalChanges, lastInsertRowid] = this.#counts();
+  counts(): StatementCounts {
+    const [changes, lastInsertRowid] = this.#counts();
+    return { changes: Number(changes), lastInsertRowid: lastInsertRowid as bigint };
+  }
+
+  effects(): Effects {
+    const packed = Number(this.#effects()[0]);
     return {
-      changes: Number(changes),
-      totalChanges: Number(totalChanges),
-      lastInsertRowid: lastInsertRowid as bigint,
+      changes: Math.floor(packed / 4),
+      usedRandom: (packed & 2) !== 0,
+      violatesKeys: (packed & 1) !== 0,
     };
-  }
-
-  usedRandom(): boolean {
-    return this.#usedRandom()[0] !== 0n;
-  }
-
-  hasDeferredViolations(): boolean {
-    return this.#deferredKeys()[0] !== 0n;
   }
 
   setForeignKeys(on: boolean): void {

@@ -18,7 +18,8 @@ import {
   type StepOutcome,
 } from "../../domain/sql/index.ts";
 import type { Gate } from "./gate.ts";
-import type { Guard } from "./guard.ts";
+import type { Effects, Guard } from "./guard.ts";
+import type { Marks } from "./marks.ts";
 import {
   SQLITE_CONSTRAINT_FOREIGNKEY,
   SQLITE_ERROR,
@@ -58,6 +59,7 @@ export interface RunnerParts {
   readonly db: DatabaseSync;
   readonly gate: Gate;
   readonly guard: Guard;
+  readonly marks: Marks;
   readonly cache: StatementCache;
   readonly plans: PlanCache;
 }
@@ -85,6 +87,8 @@ export class ProgramRunner {
   #schemaChanged = false;
   #localFailure: SqlError | null = null;
   #lastInsertRowid = 0n;
+  /** Null once something was executed since. */
+  #knownEffects: Effects | null = null;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -105,7 +109,16 @@ export class ProgramRunner {
 
   /** Rows changed in this request, those of rolled back transactions left out. */
   netChanges(): number {
-    return this.#parts.guard.counts().totalChanges - this.#undoneChanges;
+    return this.#effects().changes - this.#undoneChanges;
+  }
+
+  usedRandom(): boolean {
+    return this.#effects().usedRandom;
+  }
+
+  #effects(): Effects {
+    this.#knownEffects ??= this.#parts.guard.effects();
+    return this.#knownEffects;
   }
 
   /** Throws `TransactionLost` when a statement ended the transaction all of this runs in. */
@@ -203,25 +216,25 @@ export class ProgramRunner {
   }
 
   #open(): void {
-    this.#parts.db.exec("SAVEPOINT t");
+    this.#parts.marks.transaction.set();
     this.#isOpen = true;
     this.#isOpenBySavepoint = false;
     this.#savepoints = [];
-    this.#changesAtBegin = this.#parts.guard.counts().totalChanges;
+    this.#changesAtBegin = this.#effects().changes;
   }
 
   #commit(): SqlError | null {
     if (!this.#isOpen) return sqlError(SQLITE_ERROR, "cannot commit - no transaction is active");
-    if (this.#parts.guard.hasDeferredViolations()) return foreignKeyError();
-    this.#parts.db.exec("RELEASE t");
+    if (this.#effects().violatesKeys) return foreignKeyError();
+    this.#parts.marks.transaction.release();
     this.#close();
     return null;
   }
 
   #rollback(): void {
-    this.#parts.db.exec("ROLLBACK TO t");
-    this.#parts.db.exec("RELEASE t");
-    this.#undoneChanges += this.#parts.guard.counts().totalChanges - this.#changesAtBegin;
+    this.#parts.marks.transaction.undo();
+    this.#knownEffects = null;
+    this.#undoneChanges += this.#effects().changes - this.#changesAtBegin;
     if (this.#schemaChanged) this.#parts.cache.clear();
     this.#close();
   }
@@ -254,8 +267,9 @@ export class ProgramRunner {
   #rollbackTo(name: string): SqlError | null {
     const depth = this.#savepoints.lastIndexOf(name);
     if (depth < 0) return noSuchSavepoint(name);
-    const isFirst = depth === 0 && this.#isOpenBySavepoint;
-    this.#parts.db.exec(isFirst ? "ROLLBACK TO t" : `ROLLBACK TO ${quoted(name)}`);
+    if (depth === 0 && this.#isOpenBySavepoint) this.#parts.marks.transaction.rollbackTo();
+    else this.#parts.db.exec(`ROLLBACK TO ${quoted(name)}`);
+    this.#knownEffects = null;
     this.#savepoints.length = depth + 1;
     if (this.#schemaChanged) this.#parts.cache.clear();
     return null;
@@ -282,7 +296,8 @@ export class ProgramRunner {
     position: number,
     options: RunOptions,
   ): StepOutcome {
-    const { db, gate, guard, cache } = this.#parts;
+    const { db, gate, guard, cache, marks } = this.#parts;
+    this.#knownEffects = null;
     const context = { role: options.role, readOnly: plan.readOnly };
     let mark = false;
     let failure: SqlError | null = null;
@@ -290,10 +305,10 @@ export class ProgramRunner {
     try {
       const prepared = gate.as(context, () => cache.prepare(statement.sql, options.role));
       mark = !plan.readOnly && (this.autocommit || prepared.columns.length > 0);
-      if (mark) db.exec("SAVEPOINT s");
+      if (mark) marks.statement.set();
       if (options.deadlineMs > 0) guard.setDeadline(options.deadlineMs);
       result = gate.as(context, () => this.#step(prepared, statement, plan));
-      if (!plan.readOnly && this.autocommit && guard.hasDeferredViolations()) {
+      if (!plan.readOnly && this.autocommit && this.#effects().violatesKeys) {
         failure = foreignKeyError();
       }
     } catch (error) {
@@ -313,11 +328,12 @@ export class ProgramRunner {
 
   /** A failed statement has undone itself, but for what we fail: keys that are checked late, and too many rows. */
   #unmark(failure: SqlError | null): void {
-    const { db } = this.#parts;
+    const { statement } = this.#parts.marks;
     const code = failure?.extendedCode;
-    const undo = code === SQLITE_CONSTRAINT_FOREIGNKEY || code === SQLITE_TOOBIG;
-    if (undo) db.exec("ROLLBACK TO s");
-    db.exec("RELEASE s");
+    if (code === SQLITE_CONSTRAINT_FOREIGNKEY || code === SQLITE_TOOBIG) {
+      statement.undo();
+      this.#knownEffects = null;
+    } else statement.release();
   }
 
   #noteSchemaChange(plan: StatementPlan): void {

@@ -10,6 +10,7 @@ import type { QueryOptions } from "../../ports/index.ts";
 import { openConnection } from "./connection.ts";
 import { Gate } from "./gate.ts";
 import { Guard } from "./guard.ts";
+import { Marks } from "./marks.ts";
 import { ProgramRunner, type RunnerParts } from "./program-runner.ts";
 import { throwIfCorrupt } from "./sql-error.ts";
 import { PlanCache, StatementCache } from "./statement-cache.ts";
@@ -90,6 +91,7 @@ class ReadConnection {
       db,
       gate: new Gate(db),
       guard: new Guard(db),
+      marks: new Marks(db),
       cache: new StatementCache(db),
       plans,
     };

@@ -9,8 +9,10 @@ import type { Request } from "../../domain/replication/index.ts";
 import {
   decodeProgramResult,
   encodeProgramResult,
+  PackWriter,
   type ProgramResult,
   type StepOutcome,
+  writeProgramResult,
 } from "../../domain/sql/index.ts";
 import type { ShardPosition, SnapshotMeta } from "../../ports/index.ts";
 import { SQLITE_TOOBIG, sqlError } from "./sql-error.ts";
@@ -133,8 +135,10 @@ export class StoreTables {
     timeMs: number,
     results: readonly { readonly request: Request; readonly result: ProgramResult }[],
   ): void {
+    const writer = new PackWriter();
+    const time = BigInt(timeMs);
     for (const { request, result } of results) {
-      this.#keep.run(BigInt(timeMs), request.id, encodeKept(result));
+      this.#keep.run(time, request.id, encodeKept(writer, result));
     }
     const oldest = this.#oldest.get() as unknown as [bigint] | undefined;
     const expiryMs = BigInt(timeMs - RESULT_KEPT_MS);
@@ -143,9 +147,10 @@ export class StoreTables {
   }
 }
 
-function encodeKept(result: ProgramResult): Uint8Array {
-  const bytes = encodeProgramResult(result);
-  if (bytes.length <= RESULT_SIZE_MAX) return bytes;
+function encodeKept(writer: PackWriter, result: ProgramResult): Uint8Array {
+  writer.reset();
+  writeProgramResult(writer, result);
+  if (writer.sizeBytes <= RESULT_SIZE_MAX) return writer.finish();
   return encodeProgramResult({ ...result, steps: result.steps.map(withoutRows) });
 }
 

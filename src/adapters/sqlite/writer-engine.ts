@@ -25,6 +25,7 @@ import { openConnection } from "./connection.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { Gate } from "./gate.ts";
 import { Guard } from "./guard.ts";
+import { Marks } from "./marks.ts";
 import {
   isLocalFailure,
   isSchemaPlan,
@@ -92,6 +93,7 @@ export class WriterEngine {
         db,
         gate,
         guard: new Guard(db),
+        marks: new Marks(db),
         cache: new StatementCache(db),
         plans: new PlanCache(),
       };
@@ -187,7 +189,7 @@ export class WriterEngine {
     this.#interactive = null;
     if (!state.lost) {
       state.runner.end();
-      this.#db.exec("RELEASE r");
+      this.#parts.marks.request.release();
     }
     const result: ProgramResult = { steps: state.outcomes, autocommit: true };
     const hasEffect = !state.lost && (state.runner.schemaChanged || state.runner.netChanges() > 0);
@@ -326,7 +328,6 @@ export class WriterEngine {
     if (!options.alone && this.#needsAlone(request.program)) {
       return { kind: "alone", result: { steps: [], autocommit: true } };
     }
-    const { db, guard } = this.#parts;
     const reservedBefore = options.alone ? this.#reserved.list() : "";
     this.#startRequest(ordinal);
     const runner = new ProgramRunner(this.#parts);
@@ -341,9 +342,9 @@ export class WriterEngine {
     const refused = this.#refusal(runner, request.role, reservedBefore);
     if (refused !== null) return this.#undo(failAll(result, refused), runner.schemaChanged);
     // Random numbers that were seen are never drawn again: such a request is logged even without effect.
-    const hasEffect = runner.schemaChanged || runner.netChanges() > 0 || guard.usedRandom();
+    const hasEffect = runner.schemaChanged || runner.netChanges() > 0 || runner.usedRandom();
     if (!hasEffect) return this.#undo(result, false);
-    db.exec("RELEASE r");
+    this.#parts.marks.request.release();
     return { kind: "applied", result };
   }
 
@@ -354,8 +355,7 @@ export class WriterEngine {
   }
 
   #undo(result: ProgramResult, schemaChanged: boolean): RequestOutcome {
-    this.#db.exec("ROLLBACK TO r");
-    this.#db.exec("RELEASE r");
+    this.#parts.marks.request.undo();
     if (schemaChanged) this.#schemaChanged();
     return { kind: "unchanged", result };
   }
@@ -378,7 +378,7 @@ export class WriterEngine {
 
   /** The savepoint first: it makes full-text indexes write, which counts as changes. */
   #startRequest(ordinal: number): void {
-    this.#db.exec("SAVEPOINT r");
+    this.#parts.marks.request.set();
     this.#parts.guard.startRequest(ordinal);
     this.#tables.resetChanges();
   }
@@ -396,7 +396,8 @@ export class WriterEngine {
     const withSchema = applied.some(({ request }) => this.#needsAlone(request.program));
     if (withSchema) this.#schemaChanged();
     // Full-text indexes keep what they gather in memory until a savepoint: it belongs to this batch.
-    this.#db.exec("SAVEPOINT f; RELEASE f");
+    this.#parts.marks.request.set();
+    this.#parts.marks.request.release();
     const changeset = withSchema ? null : session.changeset();
     session.close();
     const digest = this.#digest.digest(
@@ -461,7 +462,7 @@ export class WriterEngine {
         );
         if (runner.localFailure !== null) throw cannotApply(runner.localFailure);
         runner.end();
-        this.#db.exec("RELEASE r");
+        this.#parts.marks.request.release();
         applied.push({ request, result: { steps, autocommit: true } });
       }
       return this.#seal(batch.context, applied, session);

@@ -29,9 +29,9 @@ const NAMES: Readonly<Record<FunctionClass, string>> = {
     geopoly_within geopoly_xform ln log log10 log2 median percentile percentile_cont percentile_disc pow power
     radians sin sinh tan tanh`,
   environment: `fts5_source_id sqlite_compileoption_get sqlite_compileoption_used sqlite_source_id sqlite_version`,
-  forbidden: `fts3_tokenizer geopoly_debug load_extension mycelium_deadline mycelium_deferred_keys
+  forbidden: `fts3_tokenizer geopoly_debug load_extension mycelium_deadline mycelium_effects
     mycelium_foreign_keys mycelium_limits mycelium_pin mycelium_request mycelium_resume mycelium_unpin
-    mycelium_used_random sqlite_log`,
+    sqlite_log`,
 };
 
 const CLASSES: ReadonlyMap<string, FunctionClass> = new Map(

@@ -30,6 +30,11 @@ export class PackWriter {
     return new Uint8Array(this.#buffer.subarray(0, this.#size));
   }
 
+  /** Starts again with the same buffer. */
+  reset(): void {
+    this.#size = 0;
+  }
+
   u8(value: number): void {
     this.#reserve(1);
     this.#buffer[this.#size++] = value;
