@@ -43,6 +43,8 @@ import {
 /** All rows of one program together; a longer answer fails with SQLITE_TOOBIG. */
 const RESULT_SIZE_MAX = 32 * 1_048_576;
 const VALUE_SIZE = 16;
+/** All tables: the plain form chooses by what this connection happened to read, which differs between replicas. */
+const OPTIMIZE_SQL = "PRAGMA optimize(0x10002)";
 
 /** The store's transaction was ended by a statement (OR ROLLBACK, RAISE(ROLLBACK), a full disk, a deadline). */
 export class TransactionLost {
@@ -303,7 +305,8 @@ export class ProgramRunner {
     let failure: SqlError | null = null;
     let result: StatementResult | null = null;
     try {
-      const prepared = gate.as(context, () => cache.prepare(statement.sql, options.role));
+      const text = isOptimize(plan) ? OPTIMIZE_SQL : statement.sql;
+      const prepared = gate.as(context, () => cache.prepare(text, options.role));
       mark = !plan.readOnly && (this.autocommit || prepared.columns.length > 0);
       if (mark) marks.statement.set();
       if (options.deadlineMs > 0) guard.setDeadline(options.deadlineMs);
@@ -395,6 +398,10 @@ export class ProgramRunner {
     const lastInsertRowid = this.#lastInsertRowid === 0n ? null : this.#lastInsertRowid;
     return { columns, rows, affectedRowCount, lastInsertRowid };
   }
+}
+
+function isOptimize({ classification }: StatementPlan): boolean {
+  return classification.kind === "pragma" && classification.name === "optimize";
 }
 
 class TooManyRows extends Error {}

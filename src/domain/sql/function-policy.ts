@@ -4,7 +4,7 @@
  */
 
 /**
- * `pure`: rests on its arguments. `pinned`: time and randomness, fixed per batch by the native guard. `request`:
+ * `pure`: rests on its arguments (those of ALTER TABLE among them, which SQLite keeps to itself). `pinned`: time and randomness, fixed per batch by the native guard. `request`:
  * counts within one request. `inexact`: floating point whose last bits differ between processors and C libraries.
  * `environment`: tells about this build or file. `forbidden`: never, not even in reads.
  */
@@ -19,7 +19,8 @@ const NAMES: Readonly<Record<FunctionClass, string>> = {
     jsonb_insert jsonb_object jsonb_patch jsonb_remove jsonb_replace jsonb_set lag last_value lead length like
     likelihood likely lower ltrim match matchinfo max min mod nth_value ntile nullif octet_length offsets optimize
     percent_rank pi printf quote rank replace round row_number rtreecheck rtreedepth rtreenode rtrim sign snippet
-    sqrt string_agg substr substring subtype sum total trim trunc typeof unhex unicode unistr unistr_quote unlikely
+    sqlite_add_constraint sqlite_drop_column sqlite_drop_constraint sqlite_fail sqlite_find_constraint
+    sqlite_rename_column sqlite_rename_quotefix sqlite_rename_table sqlite_rename_test sqrt string_agg substr substring subtype sum total trim trunc typeof unhex unicode unistr unistr_quote unlikely
     upper zeroblob`,
   pinned: `current_date current_time current_timestamp date datetime julianday random randomblob strftime time
     timediff unixepoch`,
