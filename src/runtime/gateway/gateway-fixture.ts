@@ -1,7 +1,6 @@
 /** For tests of the gateway: everything around it under a test's control. */
 
-import { expect } from "bun:test";
-import { asLogIndex, type ErrorCode, MyceliumError } from "../../base/index.ts";
+import { asLogIndex, assert, type ErrorCode, MyceliumError } from "../../base/index.ts";
 import type { Request as SqlRequest } from "../../domain/replication/index.ts";
 import type { Program, ProgramResult, StepOutcome } from "../../domain/sql/index.ts";
 import type { Clock, Logger, ReadOptions, SqlService, Timer } from "../../ports/index.ts";
@@ -154,16 +153,16 @@ export class GatewayFixture {
     options: Options & { baton?: string | null } = {},
   ): Promise<Answer> {
     const response = await this.post({ baton: options.baton ?? null, requests }, options);
-    expect(response.status).toBe(200);
+    assert(response.status === 200, `status ${response.status}`);
     return (await response.json()) as Answer;
   }
 
   /** Status and code of a request that must be refused with a message in JSON. */
   async refusal(body: unknown, options: Options = {}): Promise<[number, string]> {
     const response = await this.post(body, options);
-    expect(response.headers.get("content-type")).toBe("application/json");
+    assert(response.headers.get("content-type") === "application/json", "the error is JSON");
     const { code, message } = (await response.json()) as { code: string; message: string };
-    expect(message).not.toBe("");
+    assert(message !== "", "the error has a message");
     return [response.status, code];
   }
 
