@@ -40,6 +40,7 @@ export class ShardLoop implements StateMachine {
   #gather: () => void = () => {};
   #interactiveTurn = false;
   #pumping = false;
+  #isWoken = false;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ShardOptions, position: ShardPosition) {
@@ -162,6 +163,7 @@ export class ShardLoop implements StateMachine {
 
   #pump(): void {
     const { stopped, resyncing, replacing } = this.context;
+    this.#isWoken = true;
     if (this.#pumping || stopped || resyncing || replacing) return;
     this.#pumping = true;
     this.#running = this.#run().catch((error) => this.#options.onFatal(error));
@@ -169,9 +171,12 @@ export class ShardLoop implements StateMachine {
 
   async #run(): Promise<void> {
     try {
-      while (await this.#step());
+      // Something may come between the last look for work and the end of its promise: then look again.
+      do {
+        this.#isWoken = false;
+        while (await this.#step());
+      } while (this.#isWoken);
     } finally {
-      // In the same turn as the last look for work, so that what comes later starts a new run.
       this.#pumping = false;
     }
   }
