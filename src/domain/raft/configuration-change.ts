@@ -12,6 +12,7 @@ import {
   type Voter,
   weightOf,
 } from "./configuration.ts";
+import { levelWeights } from "./level-weights.ts";
 
 /**
  * The entry that leads to `target`: `target` itself, or the joint configuration before it. Direct only where the
@@ -34,8 +35,9 @@ export function leaveJoint(joint: Configuration): Configuration {
 
 /**
  * The next single step on the way to `target`, to be proposed once the last one is committed; null when there. New
- * voters come in as learners first, then the set of voters changes, then weights, one voter at a time, lower ones
- * first.
+ * voters come in as learners first, then the set of voters changes, then weights, one voter at a time where that keeps
+ * them levelled: a voter that were a quorum alone between two steps could stop the group by its loss. Where it does
+ * not, the rest changes at once, through a joint configuration of two levelled ones.
  */
 export function stepTowards(current: Configuration, target: Configuration): Configuration | null {
   if (isJoint(current) || equalConfigurations(current, target)) return null;
@@ -52,11 +54,20 @@ export function stepTowards(current: Configuration, target: Configuration): Conf
     weight: weightOf(current, voter.replica) || voter.weight,
   }));
   const members = makeConfiguration({ voters, learners: target.learners });
-  if (!equalConfigurations(current, members)) return members;
-  return makeConfiguration({
-    voters: changeOneWeight(current.voters, target),
-    learners: target.learners,
-  });
+  const mustLevel = isLevelled(target.voters);
+  if (!equalConfigurations(current, members)) {
+    return mustLevel && !isLevelled(members.voters) ? target : members;
+  }
+  const changed = changesOfOneWeight(current.voters, target);
+  const step = mustLevel ? changed.find(isLevelled) : changed[0];
+  return makeConfiguration({ voters: step ?? target.voters, learners: target.learners });
+}
+
+/** Whether the loss of any minority of voters leaves a quorum. */
+function isLevelled(voters: readonly Voter[]): boolean {
+  const raw = new Map(voters.map(({ replica, weight }) => [replica, weight]));
+  const levelled = levelWeights(raw);
+  return voters.every(({ replica, weight }) => levelled.get(replica) === weight);
 }
 
 /** The sum of all differences of weight; a voter on one side only counts with all it has. */
@@ -71,12 +82,17 @@ export function weightDistance(a: readonly Voter[], b: readonly Voter[]): number
   return distance;
 }
 
-function changeOneWeight(voters: readonly Voter[], target: Configuration): readonly Voter[] {
+/** Every way to give one voter the weight it is to have, those that lower it first. */
+function changesOfOneWeight(
+  voters: readonly Voter[],
+  target: Configuration,
+): readonly (readonly Voter[])[] {
   const wanted = (voter: Voter): number => weightOf(target, voter.replica);
-  const chosen =
-    voters.find((voter) => wanted(voter) < voter.weight) ??
-    voters.find((voter) => wanted(voter) > voter.weight);
-  return voters.map((voter) =>
-    voter === chosen ? { replica: voter.replica, weight: wanted(voter) } : voter,
+  const lower = voters.filter((voter) => wanted(voter) < voter.weight);
+  const higher = voters.filter((voter) => wanted(voter) > voter.weight);
+  return [...lower, ...higher].map((chosen) =>
+    voters.map((voter) =>
+      voter === chosen ? { replica: voter.replica, weight: wanted(voter) } : voter,
+    ),
   );
 }
