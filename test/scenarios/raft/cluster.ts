@@ -225,6 +225,7 @@ export class Cluster {
   #apply(replica: Replica, entry: LogEntry): void {
     const expected = replica.appliedIndex === 0 ? 2 : replica.appliedIndex + 1;
     assert(entry.index === expected, `${replica.id} applies ${entry.index}, not ${expected}`);
+    assert(replica.disk.syncedTermOf(entry.index) === entry.term, `${entry.index} is not synced`);
     const text = `${entry.term}:${Buffer.from(entry.payload).toString("hex")}`;
     const known = this.#payloads.get(entry.index);
     assert(known === undefined || known === text, `state machine safety at ${entry.index}`);

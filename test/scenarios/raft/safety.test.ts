@@ -158,6 +158,8 @@ class Run {
       if (replica.node?.role !== "leader") continue;
       replica.node.proposeConfiguration(target);
       this.#cluster.drain(replica);
+      // A change that its leader does not live to see through may be undone.
+      if (this.#cluster.random.below(4) === 0) this.#cut.add(replica.id);
     }
   }
 

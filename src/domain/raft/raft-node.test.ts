@@ -1,0 +1,291 @@
+import { expect, test } from "bun:test";
+import {
+  asLogIndex,
+  asReplicaId,
+  asTerm,
+  errorCodeOf,
+  type LogIndex,
+  SeededRandom,
+} from "../../base/index.ts";
+import { encodeConfiguration, makeConfiguration } from "./configuration.ts";
+import type { EntryKind, LogEntry, LogReader } from "./entry.ts";
+import { bootstrapSnapshot } from "./first-snapshot.ts";
+import type { Append, Message } from "./message.ts";
+import { DEFAULT_RAFT_OPTIONS } from "./options.ts";
+import { RaftNode } from "./raft-node.ts";
+
+const [A, B, C] = ["a", "b", "c"].map(asReplicaId) as [
+  ReturnType<typeof asReplicaId>,
+  ReturnType<typeof asReplicaId>,
+  ReturnType<typeof asReplicaId>,
+];
+const THREE = makeConfiguration({ voters: [A, B, C].map((replica) => ({ replica, weight: 1 })) });
+
+class Stored implements LogReader {
+  readonly held: LogEntry[] = [];
+
+  write(entries: readonly LogEntry[]): void {
+    if (entries[0] === undefined) return;
+    this.held.length = entries[0].index - 2;
+    this.held.push(...entries);
+  }
+
+  termOf = (index: LogIndex) => (index === 1 ? asTerm(1) : (this.held[index - 2]?.term ?? null));
+  entries = (from: LogIndex, to: LogIndex) => this.held.slice(from - 2, to - 1);
+}
+
+/** Replica "a" of three, with its disk at once. */
+class Subject {
+  readonly stored = new Stored();
+  readonly node: RaftNode;
+  readonly applied: LogIndex[] = [];
+
+  constructor(options: Partial<typeof DEFAULT_RAFT_OPTIONS> = {}) {
+    this.node = new RaftNode({
+      id: A,
+      options: { ...DEFAULT_RAFT_OPTIONS, ...options },
+      random: new SeededRandom(1),
+      reader: this.stored,
+      hardState: { term: asTerm(1), votedFor: null },
+      snapshot: bootstrapSnapshot(THREE),
+      lastIndex: asLogIndex(1),
+      appliedIndex: asLogIndex(0),
+      damagedUpTo: null,
+    });
+  }
+
+  /** What it says; its writes are done if `isSyncing`. */
+  take(isSyncing = true): readonly Message[] {
+    const said: Message[] = [];
+    for (let i = 0; i < 5; i++) {
+      const ready = this.node.takeReady();
+      said.push(...ready.messages);
+      this.applied.push(...ready.committed.map((entry) => entry.index));
+      const write = isSyncing ? this.node.takeWrite() : null;
+      if (write === null) continue;
+      this.stored.write(write.entries);
+      this.node.persisted(write.sequence);
+    }
+    return said;
+  }
+
+  /** Makes it leader of term 2, its no-op at 2 not committed. */
+  lead(): void {
+    this.node.step({ kind: "timeoutNow", from: B, to: A, term: this.node.term });
+    this.take();
+    const { term } = this.node;
+    this.node.step({ kind: "voteResponse", from: B, to: A, term, preVote: false, granted: true });
+    this.take();
+    expect(this.node.role).toBe("leader");
+  }
+
+  acknowledge(index: number): void {
+    this.node.step({
+      kind: "appendResponse",
+      from: B,
+      to: A,
+      term: this.node.term,
+      index: asLogIndex(index),
+      rejected: false,
+      hintIndex: asLogIndex(0),
+      hintTerm: asTerm(0),
+      damaged: false,
+    });
+    this.take();
+  }
+}
+
+function entry(index: number, term: number, kind: EntryKind = "command"): LogEntry {
+  const payload = kind === "configuration" ? encodeConfiguration(otherConfiguration) : EMPTY;
+  return { index: asLogIndex(index), term: asTerm(term), kind, payload };
+}
+
+const EMPTY = new Uint8Array(0);
+const otherConfiguration = makeConfiguration({ voters: [{ replica: C, weight: 2 }] });
+
+function append(term: number, prev: [number, number], entries: LogEntry[], commit = 1): Append {
+  return {
+    kind: "append",
+    from: B,
+    to: A,
+    term: asTerm(term),
+    prevIndex: asLogIndex(prev[0]),
+    prevTerm: asTerm(prev[1]),
+    commit: asLogIndex(commit),
+    entries,
+  };
+}
+
+test("committed entries are applied only once they are synced here", () => {
+  const subject = new Subject();
+  subject.node.step(append(2, [1, 1], [entry(2, 2), entry(3, 2)], 3));
+  subject.take(false);
+  expect(subject.node.commitIndex).toBe(asLogIndex(3));
+  expect(subject.applied).toEqual([]);
+  subject.take();
+  expect(subject.applied).toEqual([2, 3].map(asLogIndex));
+});
+
+test("a configuration counts from when it is in the log, and no more once it is truncated", () => {
+  const subject = new Subject();
+  subject.node.step(append(2, [1, 1], [entry(2, 2), entry(3, 2, "configuration")]));
+  expect(subject.node.configuration).toEqual(otherConfiguration);
+  subject.node.step({ ...append(3, [2, 2], [entry(3, 3)]), from: C });
+  expect(subject.node.configuration).toEqual(THREE);
+  expect(subject.node.configurationIndex).toBe(asLogIndex(1));
+});
+
+test("a leader changes members only after its no-op is committed, one change at a time", () => {
+  const subject = new Subject();
+  subject.lead();
+  const target = makeConfiguration({ voters: THREE.voters, learners: [asReplicaId("d")] });
+  expect(subject.node.proposeConfiguration(target)).toBe("notReady");
+  subject.acknowledge(2);
+  expect(subject.node.proposeConfiguration(target)).toBeNull();
+  expect(subject.node.proposeConfiguration(THREE)).toBe("changing");
+  subject.acknowledge(3);
+  expect(subject.node.proposeConfiguration(target)).toBe("unchanged");
+  expect(subject.node.proposeConfiguration(THREE)).toBeNull();
+});
+
+test("a leader proposes nothing before its no-op is committed", () => {
+  const subject = new Subject();
+  subject.lead();
+  expect(subject.node.propose([EMPTY])).toBeNull();
+  subject.acknowledge(2);
+  expect(subject.node.propose([EMPTY])).toBe(asLogIndex(3));
+});
+
+test("a leader with a full uncommitted tail refuses, and an empty tail takes any size", () => {
+  const subject = new Subject({ uncommittedBytesMax: 100 });
+  subject.lead();
+  subject.acknowledge(2);
+  expect(subject.node.propose([new Uint8Array(1_000)])).toBe(asLogIndex(3));
+  expect(subject.node.propose([EMPTY])).toBeNull();
+  subject.take();
+  subject.acknowledge(3);
+  expect(subject.node.propose([EMPTY])).toBe(asLogIndex(4));
+});
+
+test("a snapshot of what the log holds is not installed: acknowledged entries behind it stay", () => {
+  const subject = new Subject();
+  subject.node.step(append(2, [1, 1], [entry(2, 2), entry(3, 2), entry(4, 2)]));
+  subject.take();
+  const snapshot = subject.node.metaAt(asLogIndex(3));
+  subject.node.step({ kind: "snapshotOffer", from: B, to: A, term: asTerm(2), snapshot });
+  expect(subject.node.takeReady().snapshot).toBeNull();
+  expect(subject.node.lastIndex).toBe(asLogIndex(4));
+  expect(subject.node.commitIndex).toBe(asLogIndex(3));
+});
+
+test("a snapshot that comes back later than what was asked for replaces a shorter log", () => {
+  const subject = new Subject();
+  const offer = { ...bootstrapSnapshot(THREE), index: asLogIndex(10), term: asTerm(2) };
+  subject.node.step({ kind: "snapshotOffer", from: B, to: A, term: asTerm(2), snapshot: offer });
+  expect(subject.node.takeReady().snapshot).toMatchObject({ source: B, atLeast: 10 });
+  // Of a term this replica has not seen yet.
+  const got = { ...offer, index: asLogIndex(12), term: asTerm(5) };
+  const sequence = subject.node.snapshotInstalled(got);
+  expect(sequence).not.toBeNull();
+  expect(subject.node.term).toBe(asTerm(5));
+  expect([subject.node.lastIndex, subject.node.commitIndex]).toEqual([12, 12].map(asLogIndex));
+  subject.node.persisted(sequence ?? 0);
+  expect(subject.node.takeWrite()?.hardState).toEqual({ term: asTerm(5), votedFor: null });
+});
+
+test("an acknowledgement waits for its write, also when that was handed out already", () => {
+  const subject = new Subject();
+  subject.node.step(append(2, [1, 1], [entry(2, 2)]));
+  const write = subject.node.takeWrite();
+  if (write === null) throw new Error("nothing to write");
+  subject.stored.write(write.entries);
+  subject.node.step(append(2, [1, 1], [entry(2, 2)]));
+  expect(subject.node.takeReady().messages).toEqual([]);
+  subject.node.persisted(write.sequence);
+  expect(subject.node.takeReady().messages.map((message) => message.kind)).toEqual([
+    "appendResponse",
+    "appendResponse",
+  ]);
+});
+
+test("what only a broken or hostile peer claims is MALFORMED", () => {
+  const leader = new Subject();
+  leader.lead();
+  const { term } = leader.node;
+  const follower = new Subject();
+  follower.node.step(append(2, [1, 1], []));
+  const claims: [Subject, Message][] = [
+    [leader, { ...append(term, [1, 1], []), term }],
+    [leader, { kind: "heartbeatResponse", from: B, to: A, term, round: 99 }],
+    [leader, { kind: "timeoutNow", from: A, to: A, term }],
+    [follower, { ...append(2, [1, 1], []), from: C }],
+    [
+      follower,
+      {
+        kind: "heartbeat",
+        from: B,
+        to: A,
+        term: asTerm(2),
+        commit: asLogIndex(9),
+        round: 0,
+        wantsReply: true,
+      },
+    ],
+  ];
+  for (const [subject, message] of claims) {
+    expect(errorOf(() => subject.node.step(message))).toBe("MALFORMED");
+  }
+  expect(errorOf(() => leader.acknowledge(99))).toBe("MALFORMED");
+});
+
+test("messages for an earlier life of this replica are ignored", () => {
+  const subject = new Subject();
+  subject.node.step({ ...append(9, [1, 1], []), to: asReplicaId("a#1") });
+  expect(subject.node.term).toBe(asTerm(1));
+});
+
+test("the heavy and able stand before the others", () => {
+  const ticksUntilItStands = (weight: number, performance: number): number => {
+    const voters = [
+      { replica: A, weight },
+      { replica: B, weight: 8 },
+    ];
+    const node = new RaftNode({
+      id: A,
+      options: DEFAULT_RAFT_OPTIONS,
+      random: { u32: () => 0, float: () => 0, below: () => 0, fork: () => new SeededRandom(1) },
+      reader: new Stored(),
+      hardState: { term: asTerm(1), votedFor: null },
+      snapshot: bootstrapSnapshot(makeConfiguration({ voters })),
+      lastIndex: asLogIndex(1),
+      appliedIndex: asLogIndex(1),
+      damagedUpTo: null,
+    });
+    node.setPerformance(performance);
+    const stand = (): number => {
+      let ticks = 0;
+      const before = node.role;
+      do {
+        node.tick();
+        ticks++;
+      } while (node.takeReady().messages.length === 0 && ticks < 1_000);
+      expect([before, node.role]).toContain("preCandidate");
+      return ticks;
+    };
+    // The first wait was drawn before the performance was set.
+    stand();
+    return stand();
+  };
+  expect(ticksUntilItStands(8, 1)).toBe(DEFAULT_RAFT_OPTIONS.electionTicks);
+  expect(ticksUntilItStands(2, 1)).toBeGreaterThan(ticksUntilItStands(8, 1));
+  expect(ticksUntilItStands(8, 0.2)).toBeGreaterThan(ticksUntilItStands(8, 1));
+});
+
+function errorOf(act: () => void): string | undefined {
+  try {
+    act();
+  } catch (error) {
+    return errorCodeOf(error);
+  }
+  return undefined;
+}
