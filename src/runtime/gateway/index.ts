@@ -1,8 +1,7 @@
 export { type RequestOrigin, SqlGateway } from "./gateway.ts";
-export {
-  type Authorization,
-  type Authorize,
-  DEFAULT_LIMITS,
-  type GatewayDependencies,
-  type GatewayLimits,
+export type {
+  Authorization,
+  Authorize,
+  GatewayDependencies,
+  GatewayLimits,
 } from "./options.ts";
