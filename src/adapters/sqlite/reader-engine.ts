@@ -131,8 +131,11 @@ class ReadConnection {
   #refresh(): void {
     try {
       const version = this.#schemaVersion();
-      if (version !== this.#knownSchema) this.#parts.cache.clear();
+      if (version === this.#knownSchema) return;
       this.#knownSchema = version;
+      this.#parts.cache.clear();
+      // Reading a table makes SQLite load the schema anew; to compile a statement alone does not.
+      this.#db.prepare("SELECT 1 FROM _mycelium_position").get();
     } catch (error) {
       throwIfCorrupt(error);
       throw error;

@@ -1,0 +1,330 @@
+import { expect, test } from "bun:test";
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { asGroupId, asLogIndex, asTerm, errorCodeOf, type LogIndex } from "../../base/index.ts";
+import type { Request } from "../../domain/replication/index.ts";
+import type { Clock, SnapshotMeta } from "../../ports/index.ts";
+import { brief, freshDirectory, GUARD_PATH, START_MS, sql } from "./engine-fixture.ts";
+import type { EngineHost } from "./engine-host.ts";
+import { InlineHost } from "./inline-host.ts";
+import { SqliteShardDatabase } from "./sqlite-shard-database.ts";
+import { WorkerHost } from "./worker-host.ts";
+
+const CLOCK: Clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+const READ = { role: "read", deadlineMs: 2_000, snapshot: null } as const;
+
+let tick = 0;
+
+function databaseIn(directory: string, host: EngineHost, reserveBytes = 0): SqliteShardDatabase {
+  const shard = asGroupId("main");
+  return new SqliteShardDatabase(host, { shard, directory, guardPath: GUARD_PATH, reserveBytes });
+}
+
+async function fresh(
+  host: EngineHost = new InlineHost(),
+): Promise<{ db: SqliteShardDatabase; directory: string }> {
+  const directory = freshDirectory();
+  const db = databaseIn(directory, host);
+  await db.open();
+  return { db, directory };
+}
+
+function context() {
+  tick++;
+  return { timeMs: START_MS + tick, seed: new Uint8Array(16).fill(tick % 256) };
+}
+
+async function write(db: SqliteShardDatabase, index: number, one: Request, alone = false) {
+  const outcome = await db.runBatch(context(), [one], { alone, deadlineMs: 2_000 });
+  if (outcome.outcomes[0]?.kind === "applied") await db.commit(asLogIndex(index));
+  return outcome.outcomes[0]!;
+}
+
+/** A table t with `rows` rows, at index 2. */
+async function filled(rows = 100, host?: EngineHost) {
+  const { db, directory } = await fresh(host);
+  await write(db, 1, sql("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)"), true);
+  const series = `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < ${rows})`;
+  await write(db, 2, sql(`INSERT INTO t ${series} SELECT x, hex(randomblob(100)) FROM c`));
+  return { db, directory };
+}
+
+async function read(db: SqliteShardDatabase, query: string): Promise<unknown> {
+  const result = await db.query(sql(query).program, READ);
+  return brief(result.steps)[0];
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    return errorCodeOf(error) ?? String(error);
+  }
+}
+
+function metaAt(index: LogIndex): SnapshotMeta {
+  return { index, term: asTerm(3), configuration: Uint8Array.of(1, 2, 3) };
+}
+
+test("readers see committed data only, beside an open batch", async () => {
+  const { db } = await filled(1);
+  await db.runBatch(context(), [sql("DELETE FROM t")], { alone: false, deadlineMs: 0 });
+  expect(await read(db, "SELECT count(*) FROM t")).toEqual([[1n]]);
+  await db.commit(asLogIndex(3));
+  expect(await read(db, "SELECT count(*) FROM t")).toEqual([[0n]]);
+  await db.close();
+});
+
+test("a reader follows schema changes", async () => {
+  const { db } = await filled(1);
+  expect(await read(db, "SELECT * FROM t LIMIT 0")).toEqual([]);
+  await write(db, 3, sql("ALTER TABLE t ADD COLUMN c DEFAULT 'new'"), true);
+  const { steps } = await db.query(sql("SELECT * FROM t").program, READ);
+  expect(steps[0]).toMatchObject({
+    ok: true,
+    result: { columns: [{ name: "a" }, { name: "b" }, { name: "c" }] },
+  });
+  await db.close();
+});
+
+test("a snapshot reads one state until it is closed, and 64 may be open", async () => {
+  const { db } = await filled(1);
+  const open: number[] = [];
+  for (let i = 0; i < 64; i++) open.push(await db.openSnapshot());
+  expect(await codeOf(db.openSnapshot())).toBe("OVERLOADED");
+  await write(db, 3, sql("DELETE FROM t"));
+  const count = sql("SELECT count(*) FROM t").program;
+  const old = await db.query(count, { ...READ, snapshot: open[0]! });
+  expect(brief(old.steps)).toEqual([[[1n]]]);
+  for (const id of open) await db.closeSnapshot(id);
+  expect(await codeOf(db.query(count, { ...READ, snapshot: open[0]! }))).toBe("CLOSED");
+  await db.close();
+});
+
+test("a read that takes too long is interrupted, one that writes is refused", async () => {
+  const { db } = await filled(1);
+  const endless =
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
+  const late = await db.query(sql(endless).program, { ...READ, deadlineMs: 50 });
+  expect(brief(late.steps)).toEqual(["SQLITE_INTERRUPT"]);
+  expect(await read(db, "DELETE FROM t")).toBe("SQLITE_READONLY");
+  const asWriter = await db.query(sql("DELETE FROM t").program, { ...READ, role: "write" });
+  expect(brief(asWriter.steps)).toEqual(["SQLITE_READONLY"]);
+  await db.close();
+});
+
+test("a snapshot installed elsewhere is the same database, and says where it came from", async () => {
+  const { db } = await filled(5_000);
+  const info = await db.createSnapshot(metaAt);
+  const { db: other, directory } = await fresh();
+  expect(await read(other, "SELECT 1")).toEqual([[1n]]);
+  const position = await other.installSnapshot(info, (offset, size) =>
+    db.readSnapshot(info.id, offset, size),
+  );
+  expect(position).toMatchObject({ appliedIndex: asLogIndex(2), installed: metaAt(asLogIndex(2)) });
+  expect(await other.hashTable("t")).toEqual(await db.hashTable("t"));
+  expect(await read(other, "SELECT count(*) FROM t")).toEqual([[5000n]]);
+  await write(other, 3, sql("DELETE FROM t WHERE a > 10"));
+  await other.close();
+  const again = databaseIn(directory, new InlineHost());
+  expect(await again.open()).toMatchObject({
+    appliedIndex: asLogIndex(3),
+    installed: metaAt(asLogIndex(2)),
+  });
+  await again.close();
+  await db.releaseSnapshot(info.id);
+  expect(await codeOf(db.readSnapshot(info.id, 0, 10))).toBe("CLOSED");
+  expect(readdirSync(directory).sort()).toEqual(["2.sqlite", "current", "snapshots"]);
+  await db.close();
+});
+
+test("a snapshot with one wrong bit, cut short or overlong is refused and leaves the database as it was", async () => {
+  const { db } = await filled(500);
+  const info = await db.createSnapshot(metaAt);
+  const { db: other, directory } = await filled(1);
+  const honest = (offset: number, size: number) => db.readSnapshot(info.id, offset, size);
+  const flipped = async (offset: number, size: number) => {
+    const chunk = await honest(offset, size);
+    chunk[Math.floor(chunk.length / 2)]! ^= 4;
+    return chunk;
+  };
+  const short = async () => new Uint8Array(0);
+  const long = async (_offset: number, size: number) => new Uint8Array(size + 1);
+  for (const readChunk of [flipped, short, long]) {
+    expect(await codeOf(other.installSnapshot(info, readChunk))).toBe("MALFORMED");
+  }
+  const early = { ...info, meta: { ...info.meta, index: asLogIndex(1) } };
+  expect(await codeOf(other.installSnapshot(early, honest))).toBe("MALFORMED");
+  expect(await read(other, "SELECT count(*) FROM t")).toEqual([[1n]]);
+  expect(readdirSync(directory).filter((name) => name.includes("incoming"))).toEqual([]);
+  await other.close();
+  await db.close();
+});
+
+test("a crash at any step of an installation leaves the old or the new database, whole", async () => {
+  const { db } = await filled(300);
+  const info = await db.createSnapshot(metaAt);
+  const { db: old, directory } = await filled(1);
+  await old.close();
+  // What the directory holds after each step: the file half written, written, renamed, and pointed at.
+  const full = await db.readSnapshot(info.id, 0, info.sizeBytes);
+  const steps = [
+    (at: string) => writeFileSync(join(at, "2.incoming"), full.subarray(0, 9_000)),
+    (at: string) => writeFileSync(join(at, "2.incoming"), full),
+    (at: string) => writeFileSync(join(at, "2.sqlite"), full),
+    (at: string) => writeFileSync(join(at, "current.next"), "2\n"),
+  ];
+  for (let done = 1; done <= steps.length; done++) {
+    const at = freshDirectory();
+    cpSync(directory, at, { recursive: true });
+    for (const step of steps.slice(0, done)) step(at);
+    const crashed = databaseIn(at, new InlineHost());
+    await crashed.open();
+    expect(await read(crashed, "SELECT count(*) FROM t")).toEqual([[1n]]);
+    await crashed.close();
+    expect(existsSync(join(at, "2.sqlite"))).toBe(false);
+  }
+  await db.close();
+});
+
+test("reset throws everything away, also where the file is damaged", async () => {
+  const { db, directory } = await filled(10);
+  await db.close();
+  writeFileSync(
+    join(directory, "1.sqlite"),
+    "this is no database, but it is long enough to be read as one".repeat(90),
+  );
+  for (const extra of ["1.sqlite-wal", "1.sqlite-shm"])
+    rmSync(join(directory, extra), { force: true });
+  const again = databaseIn(directory, new InlineHost());
+  expect(await codeOf(again.open())).toBe("STATE_CORRUPT");
+  expect(await again.reset()).toMatchObject({ appliedIndex: asLogIndex(0) });
+  expect(await again.tables()).toEqual([]);
+  await again.close();
+});
+
+test("lost files are told: no pointer, no database", async () => {
+  const { db, directory } = await filled(10);
+  await db.close();
+  rmSync(join(directory, "current"));
+  const again = databaseIn(directory, new InlineHost());
+  expect(await codeOf(again.open())).toBe("STATE_CORRUPT");
+  writeFileSync(join(directory, "current"), "7\n");
+  expect(await codeOf(again.open())).toBe("STATE_CORRUPT");
+  writeFileSync(join(directory, "current"), "rubbish");
+  expect(await codeOf(again.open())).toBe("STATE_CORRUPT");
+});
+
+test("a damaged page is STATE_CORRUPT for who meets it, reader and writer", async () => {
+  const { db, directory } = await filled(3_000);
+  await db.close();
+  const file = openSync(join(directory, "1.sqlite"), "r+");
+  for (let page = 10; page < 60; page++)
+    writeSync(file, Buffer.alloc(512, 0xee), 0, 512, page * 4_096);
+  closeSync(file);
+  const again = databaseIn(directory, new InlineHost());
+  await again.open();
+  expect(await codeOf(again.query(sql("SELECT sum(length(b)) FROM t").program, READ))).toBe(
+    "STATE_CORRUPT",
+  );
+  expect(await codeOf(again.hashTable("t"))).toBe("STATE_CORRUPT");
+  expect(await codeOf(write(again, 3, sql("UPDATE t SET b = 'x'")))).toBe("STATE_CORRUPT");
+  expect(await codeOf(again.rollback())).toBe(undefined);
+  await again.close();
+});
+
+test("below the reserve writes are refused with SQLITE_FULL, reads and committed entries go on", async () => {
+  const { db, directory } = await filled(5);
+  await db.close();
+  const low = databaseIn(directory, new InlineHost(), 2 ** 60);
+  await low.open();
+  const refused = await write(low, 3, sql("DELETE FROM t"));
+  expect(refused.kind).toBe("unchanged");
+  expect(brief(refused.result.steps)).toEqual(["SQLITE_FULL"]);
+  expect(brief((await write(low, 3, sql("SELECT count(*) FROM t"))).result.steps)).toEqual([
+    [[5n]],
+  ]);
+  expect(await codeOf(low.beginInteractive(context(), "write"))).toBe("DISK_FULL");
+  await low.apply([{ index: asLogIndex(3), context: context(), requests: [sql("DELETE FROM t")] }]);
+  expect(await read(low, "SELECT count(*) FROM t")).toEqual([[0n]]);
+  await low.close();
+});
+
+test("hashTable sees the writes called before it and none called later", async () => {
+  const { db } = await filled(50, new WorkerHost(CLOCK));
+  const before = await db.hashTable("t");
+  const hash = db.hashTable("t");
+  const later = write(db, 3, sql("DELETE FROM t WHERE a = 1"));
+  expect(await hash).toEqual(before);
+  await later;
+  expect(await db.hashTable("t")).not.toEqual(before);
+  expect(await codeOf(db.hashTable("none"))).toBe("BAD_ARGUMENT");
+  await db.close();
+});
+
+test("on Workers: batches in order, commit with the next batch, snapshots and checkpoints beside them", async () => {
+  const host = new WorkerHost(CLOCK);
+  const { db } = await filled(10, host);
+  const options = { alone: false, deadlineMs: 2_000 };
+  const work: Promise<unknown>[] = [];
+  for (let index = 3; index < 103; index++) {
+    work.push(db.runBatch(context(), [sql("INSERT INTO t (b) VALUES ('x')")], options));
+    work.push(db.commit(asLogIndex(index)));
+  }
+  const checkpoint = db.checkpoint();
+  const snapshot = db.createSnapshot(metaAt);
+  await Promise.all(work);
+  expect(await read(db, "SELECT count(*) FROM t")).toEqual([[110n]]);
+  expect(Number(await checkpoint)).toBeGreaterThanOrEqual(2);
+  expect(Number(await db.checkpoint())).toBe(102);
+  const info = await snapshot;
+  expect(info.sizeBytes).toBeGreaterThan(0);
+  await db.close();
+  await host.close();
+  expect(await codeOf(db.tables())).toBe("CLOSED");
+});
+
+test("two shards share the Workers and stay apart, interactive transactions included", async () => {
+  const host = new WorkerHost(CLOCK);
+  const { db } = await filled(1, host);
+  const directory = freshDirectory();
+  const options = { shard: asGroupId("system"), directory, guardPath: GUARD_PATH, reserveBytes: 0 };
+  const system = new SqliteShardDatabase(host, options);
+  await system.open();
+  const pinned = context();
+  await db.beginInteractive(pinned, "write");
+  await db.stepInteractive(sql("BEGIN", "INSERT INTO t (b) VALUES ('mine')").program, 1_000);
+  await write(system, 1, sql("CREATE TABLE s (a)"), true);
+  const end = await db.stepInteractive(
+    sql("SELECT unixepoch('subsec') * 1000", "COMMIT").program,
+    1_000,
+  );
+  expect(brief(end.steps)[0]).toEqual([[pinned.timeMs]]);
+  const sealed = await db.sealInteractive(
+    sql("BEGIN", "INSERT INTO t (b) VALUES ('mine')", "COMMIT"),
+  );
+  expect(sealed.outcomes[0]?.kind).toBe("applied");
+  await db.commit(asLogIndex(3));
+  expect(await db.tables()).toEqual(["t"]);
+  expect(await system.tables()).toEqual(["s"]);
+  await Promise.all([db.close(), system.close()]);
+  await host.close();
+});
