@@ -33,6 +33,7 @@ export class HttpConnection {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
+    socket.removeAllListeners("error");
     socket.on("data", (chunk) => this.#onData(Buffer.from(chunk)));
     const fail = (error: Error) => {
       this.#broken = error;
@@ -42,12 +43,23 @@ export class HttpConnection {
     socket.on("close", () => fail(new Error("connection closed")));
   }
 
-  static open(target: Target): Promise<HttpConnection> {
+  get isOpen(): boolean {
+    return this.#broken === null;
+  }
+
+  static open(target: Target, timeoutMs = 10_000): Promise<HttpConnection> {
     return new Promise((resolve, reject) => {
       const socket = createConnection({ ...target, noDelay: true });
-      socket.once("error", reject);
+      const timer = setTimeout(() => {
+        socket.destroy();
+        reject(new Error(`no connection to ${target.host}:${target.port} in ${timeoutMs} ms`));
+      }, timeoutMs);
+      socket.once("error", (error) => {
+        clearTimeout(timer);
+        reject(error);
+      });
       socket.once("connect", () => {
-        socket.off("error", reject);
+        clearTimeout(timer);
         resolve(new HttpConnection(socket));
       });
     });
