@@ -56,6 +56,7 @@ class ScriptedSql implements SqlService {
       close: async () => {
         this.calls.push("close");
         this.openCount--;
+        this.#mayFail();
       },
     };
   }

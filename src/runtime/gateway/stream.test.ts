@@ -145,6 +145,16 @@ describe("failures", () => {
     }
   });
 
+  test("to tell a lost leader about the end are no failures of the client's", async () => {
+    const { baton } = await node.pipeline([execute("BEGIN")]);
+    const other = await node.pipeline([execute("BEGIN")]);
+    node.sql.failWith = "UNREACHABLE";
+    const { results } = await node.pipeline([CLOSE], { baton });
+    expect(results).toEqual([{ type: "ok", response: { type: "close" } }]);
+    await node.pipeline([execute("INSERT"), CLOSE], { baton: other.baton });
+    expect(node.gateway.streamCount).toBe(0);
+  });
+
   test("that lose a transaction let nothing through until the client ends it", async () => {
     const { baton } = await node.pipeline([execute("BEGIN"), execute("INSERT")]);
     node.sql.failWith = "OUTCOME_UNKNOWN";

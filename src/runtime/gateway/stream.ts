@@ -119,7 +119,7 @@ export class SqlStream {
     return { steps: outcomes, autocommit: this.isAutocommit };
   }
 
-  /** Rolls back what is open and forgets what is stored. */
+  /** Rolls back what is open and forgets what is stored. Rejects only on a bug. */
   async close(): Promise<void> {
     const transaction = this.#transaction;
     this.#transaction = null;
@@ -127,7 +127,7 @@ export class SqlStream {
     this.#stored.clear();
     this.#storedLength = 0;
     this.giveRoomBack();
-    await transaction?.handle.close();
+    if (transaction !== null) await closeTransaction(transaction.handle);
   }
 
   /** Call when a request is over: a stream without state takes no room. */
@@ -198,7 +198,7 @@ export class SqlStream {
       this.#transaction = null;
       // Behind a COMMIT the client knows that the transaction is over, whatever became of it.
       if (!kinds.some(({ type }) => type === "commit")) this.#lost = messageOf(error);
-      await transaction.handle.close();
+      await closeTransaction(transaction.handle);
       throw error;
     }
   }
@@ -253,4 +253,13 @@ function reasonOfLoss(result: ProgramResult, kinds: readonly StatementKind[]): s
     if (outcome?.ok === false) reason = outcome.error.message;
   }
   return reason;
+}
+
+async function closeTransaction(handle: SqlTransaction): Promise<void> {
+  try {
+    await handle.close();
+  } catch (error) {
+    // A leader out of reach rolls back by itself, because nobody uses the transaction any more.
+    if (!(error instanceof MyceliumError)) throw error;
+  }
 }
