@@ -82,6 +82,7 @@ export const STATEMENT_BYTES_MAX = 64 * 1_024;
 export const PROOF_BYTES_MAX = STATEMENT_BYTES_MAX + 4_096;
 /** Both lists of a joint configuration. */
 const SIGNATURES_MAX = 2 * VOTERS_MAX;
+const SIGNATURE_ENCODED_BYTES_MAX = 512;
 const PURPOSE = "primary proof";
 
 const statementShape: Shape<PrimaryStatement> = object({
@@ -94,15 +95,14 @@ const statementShape: Shape<PrimaryStatement> = object({
   issuedAtMs: timeShape,
 });
 
+const signatureShape: Shape<ProofSignature> = object({
+  voter: nodeIdShape,
+  signature: mapped(bytes(SIGNATURE_SIZE_BYTES, SIGNATURE_SIZE_BYTES), (view) => view.slice()),
+});
+
 const proofShape = object({
   payload: mapped(bytes(STATEMENT_BYTES_MAX), (view) => view.slice()),
-  signatures: list(
-    object({
-      voter: nodeIdShape,
-      signature: mapped(bytes(SIGNATURE_SIZE_BYTES, SIGNATURE_SIZE_BYTES), (view) => view.slice()),
-    }),
-    SIGNATURES_MAX,
-  ),
+  signatures: list(signatureShape, SIGNATURES_MAX),
 });
 
 export function encodePrimaryStatement(statement: PrimaryStatement): Uint8Array {
@@ -117,6 +117,18 @@ export function decodePrimaryStatement(payload: Uint8Array): PrimaryStatement {
 
 export function signPrimaryStatement(key: NodeKey, payload: Uint8Array): ProofSignature {
   return { voter: key.nodeId, signature: sign(key, tagged(PURPOSE, payload)) };
+}
+
+export function encodeProofSignature({ voter, signature }: ProofSignature): Uint8Array {
+  return encodeCbor({ voter, signature });
+}
+
+/** Throws MALFORMED. */
+export function decodeProofSignature(encoded: Uint8Array): ProofSignature {
+  if (encoded.length > SIGNATURE_ENCODED_BYTES_MAX) {
+    throw malformed("proof signature", "a short one", encoded);
+  }
+  return signatureShape(decodeCbor(encoded), "proof signature");
 }
 
 export function encodePrimaryProof({ payload, signatures }: PrimaryProof): Uint8Array {
@@ -135,7 +147,8 @@ export function decodePrimaryProof(encoded: Uint8Array): PrimaryProof {
 
 /**
  * Whether the voters that the statement names stand behind it. The configuration is believed on their word: its
- * voters must be members who may vote, so outsiders cannot make one up.
+ * voters must be members who may vote, so outsiders cannot make one up. Throws MALFORMED on a configuration that is
+ * none.
  */
 export function verifyPrimaryProof(proof: PrimaryProof, context: ProofContext): ProofVerdict {
   const { statement } = proof;
