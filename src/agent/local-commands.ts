@@ -187,7 +187,7 @@ export class LocalCommands implements LocalActions {
     if (membership.list().revoked.some((one) => one.id === grant.member)) return true;
     // Whoever has taken this node off its list cuts the link, and says why when it is dialled again.
     const link = transport.links().find((one) => one.node === node);
-    if (link?.lastErrorCode === "NOT_A_MEMBER") return true;
+    if (link?.lastErrorCode === "NOT_A_MEMBER" || link?.lastErrorCode === "FORBIDDEN") return true;
     try {
       const answer = await transport.request(
         node,
