@@ -1,5 +1,6 @@
 /** A batch as the payload of a log entry. Hostile input is MALFORMED. */
 
+import { assert } from "../../base/index.ts";
 import { PackReader, PackWriter } from "../sql/index.ts";
 import type { Batch, SignedBundle } from "./batch.ts";
 import { BUNDLE_LIMITS } from "./bundle-codec.ts";
@@ -15,10 +16,10 @@ export function encodeBatch(batch: Batch): Uint8Array {
   const writer = new PackWriter();
   writer.u8(VERSION);
   writer.varint(batch.context.timeMs);
-  writer.raw(batch.context.seed);
+  writeFixed(writer, batch.context.seed, SEED_SIZE);
   writer.varint(batch.bundles.length);
   for (const { payload, signature } of batch.bundles) {
-    writer.raw(signature);
+    writeFixed(writer, signature, SIGNATURE_SIZE);
     writer.bytes(payload);
   }
   writer.varint(batch.skipped.length);
@@ -26,7 +27,7 @@ export function encodeBatch(batch: Batch): Uint8Array {
     writer.varint(bundle);
     writer.varint(request);
   }
-  writer.raw(batch.digest);
+  writeFixed(writer, batch.digest, DIGEST_SIZE);
   return writer.finish();
 }
 
@@ -50,4 +51,9 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   const digest = reader.raw(DIGEST_SIZE);
   reader.end();
   return { context: { timeMs, seed }, bundles, skipped, digest };
+}
+
+function writeFixed(writer: PackWriter, bytes: Uint8Array, size: number): void {
+  assert(bytes.length === size, `found ${bytes.length} bytes in a batch, needed ${size} bytes`);
+  writer.raw(bytes);
 }
