@@ -68,7 +68,9 @@ export function handleSnapshotOffer(core: RaftCore, offer: SnapshotOffer): void 
     core.commitTo(index);
     acknowledge(core, index);
   } else {
-    core.installing = { source: offer.from, atLeast: index, offered: offer.snapshot };
+    // A log that was damaged may be behind its state machine, which must not go back.
+    const atLeast = Math.max(index, core.handedIndex) as LogIndex;
+    core.installing = { source: offer.from, atLeast, offered: offer.snapshot };
     core.installRequested = true;
   }
 }

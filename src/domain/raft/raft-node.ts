@@ -212,6 +212,8 @@ export class RaftNode {
    */
   snapshotInstalled(snapshot: SnapshotMeta): number | null {
     const core = this.#core;
+    const atLeast = core.installing?.atLeast ?? snapshot.index;
+    assert(snapshot.index >= atLeast, `a snapshot at ${snapshot.index}, not from ${atLeast} on`);
     core.installing = null;
     this.#applying = [];
     this.#applyingBytes = 0;

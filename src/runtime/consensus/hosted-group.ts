@@ -270,7 +270,7 @@ export class HostedGroup implements GroupLog {
   }
 
   #install(stateMachine: StateMachine, request: SnapshotRequest): void {
-    if (request.offered !== null && request.offered.index <= BOOTSTRAP_INDEX) {
+    if (request.offered !== null && request.atLeast <= BOOTSTRAP_INDEX) {
       // The empty state, which an empty machine has already.
       this.#installed = request.offered;
       this.#host.wake(this);

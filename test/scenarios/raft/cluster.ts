@@ -171,7 +171,7 @@ export class Cluster {
     const request = replica.install;
     const { node } = replica;
     if (request === null || node === null) return false;
-    if (request.offered !== null && request.offered.index <= BOOTSTRAP_INDEX) {
+    if (request.offered !== null && request.atLeast <= BOOTSTRAP_INDEX) {
       replica.install = null;
       this.#installed(replica, node, request.offered);
       return true;
