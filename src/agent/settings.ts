@@ -6,8 +6,8 @@ import { CONSENSUS_SETTINGS, type ConsensusSettings } from "../runtime/consensus
 import type { GatewayLimits } from "../runtime/gateway/index.ts";
 import { SHARD_LIMITS, type ShardLimits } from "../runtime/store/index.ts";
 
-/** Raft looks at the time at least this often, and four times in a heartbeat. */
-const TICK_MAX_MS = 25;
+/** Raft looks at the time at least this often, and twice in a heartbeat. More often costs an idle node CPU. */
+const TICK_MAX_MS = 50;
 /**
  * A peer whose clock is off must get as far as being told so. The proof is bound to its TLS session, so that a
  * wide window gives nobody anything.
@@ -19,7 +19,7 @@ const WAN_PINGS: Partial<LinkLimits> = { pingIntervalMs: 2_500, pingTimeoutMs: 5
 export function consensusSettings(config: Config): ConsensusSettings {
   return {
     ...CONSENSUS_SETTINGS,
-    tickMs: Math.max(1, Math.min(TICK_MAX_MS, Math.floor(config.heartbeatIntervalMs / 4))),
+    tickMs: Math.max(1, Math.min(TICK_MAX_MS, Math.floor(config.heartbeatIntervalMs / 2))),
     heartbeatMs: config.heartbeatIntervalMs,
     electionMs: config.electionTimeoutMinMs,
   };
