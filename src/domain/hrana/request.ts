@@ -77,7 +77,8 @@ export function parseCursor(body: unknown): CursorRequest {
 }
 
 function parseBaton(baton: unknown): string | null {
-  if (baton === undefined || baton === null) return null;
+  // Some clients write an empty text where others leave the field out.
+  if (baton === undefined || baton === null || baton === "") return null;
   return textOf(baton, "baton", BATON_LENGTH_MAX);
 }
 

@@ -1,6 +1,6 @@
 /** Reads request bodies into JSON, refusing what is too large before memory is taken for it. */
 
-import { concatBytes, formatSizeBytes } from "../../base/index.ts";
+import { concatBytes, formatSizeBytes, messageOf } from "../../base/index.ts";
 import { HttpRefusal } from "./refusal.ts";
 
 export class BodyReader {
@@ -28,13 +28,13 @@ export class BodyReader {
   }
 
   async #read(request: Request, lease: { bytes: number }): Promise<unknown> {
-    const declared = request.headers.get("content-length");
-    if (declared === null) return parseJson(await this.#readPieces(request, lease));
-    this.#hold(lease, Number(declared));
     try {
+      const declared = request.headers.get("content-length");
+      if (declared === null) return JSON.parse(await this.#readPieces(request, lease));
+      this.#hold(lease, Number(declared));
       return await request.json();
     } catch (error) {
-      throw notJson(error);
+      throw error instanceof HttpRefusal ? error : unreadable(error);
     }
   }
 
@@ -69,15 +69,8 @@ export class BodyReader {
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw notJson(error);
-  }
-}
-
-function notJson(error: unknown): unknown {
-  if (!(error instanceof SyntaxError || error instanceof RangeError)) return error;
-  return new HttpRefusal(400, "BODY_INVALID", "Cannot read the request: its body is not JSON");
+/** Whatever a client does with its body is no bug of ours: no JSON, or a connection that it dropped. */
+function unreadable(error: unknown): HttpRefusal {
+  const found = error instanceof SyntaxError ? "its body is not JSON" : messageOf(error);
+  return new HttpRefusal(400, "BODY_INVALID", `Cannot read the request: ${found}`);
 }

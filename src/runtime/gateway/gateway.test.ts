@@ -177,6 +177,22 @@ describe("limits", () => {
     expect(await node.refusal({ requests: [{ type: "drop" }] })).toEqual([400, "MALFORMED"]);
   });
 
+  test("a body that breaks off is refused, and nothing of it is held", async () => {
+    node = new GatewayFixture({ bodiesBytesMax: 100 });
+    for (let i = 0; i < 3; i++) {
+      const body = new ReadableStream({
+        pull(controller) {
+          controller.enqueue(new Uint8Array(60).fill(0x20));
+          controller.error(new Error("connection lost"));
+        },
+      });
+      const request = new Request("http://node/v3/pipeline", { method: "POST", body });
+      const response = await node.gateway.handle(request, { local: true });
+      expect(response.status).toBe(400);
+      expect(((await response.json()) as { code: string }).code).toBe("BODY_INVALID");
+    }
+  });
+
   test("a body over the limit is refused, announced or not", async () => {
     node = new GatewayFixture({ bodyBytesMax: 1_000 });
     const body = JSON.stringify({ requests: [execute("x".repeat(2_000))] });

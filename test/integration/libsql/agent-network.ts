@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { SuiteNode } from "./suite.ts";
+import type { SuiteNode } from "./suite-node.ts";
 
 const MAIN = join(import.meta.dir, "../../../src/main.ts");
 

@@ -3,7 +3,7 @@
 import type { Clock, Logger, Metrics } from "../../../src/ports/index.ts";
 import { type GatewayLimits, SqlGateway } from "../../../src/runtime/gateway/index.ts";
 import { SingleNodeSql } from "./single-node-sql.ts";
-import type { SuiteNode } from "./suite.ts";
+import type { SuiteNode } from "./suite-node.ts";
 
 const clock: Clock = {
   wallMs: () => Date.now(),

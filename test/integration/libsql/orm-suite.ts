@@ -12,7 +12,7 @@ import { integer, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { type Generated, Kysely, sql as ksql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { libsqlDialect } from "./kysely-libsql.ts";
-import type { SuiteNode } from "./suite.ts";
+import type { SuiteNode } from "./suite-node.ts";
 
 const BREAK = "\n--> statement-breakpoint\n";
 

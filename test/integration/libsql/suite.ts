@@ -5,13 +5,8 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { type Client, createClient, type LibsqlError, type ResultSet } from "@libsql/client/http";
-
-export interface SuiteNode {
-  readonly url: string;
-  readonly writeToken: string;
-  readonly readToken: string;
-  stop(): Promise<void>;
-}
+import { protocolCases } from "./protocol-cases.ts";
+import type { SuiteNode } from "./suite-node.ts";
 
 /** A column of a result's first row. */
 function cell(result: ResultSet | undefined, column: string): unknown {
@@ -60,6 +55,7 @@ export function libsqlSuite(name: string, startNode: () => SuiteNode | Promise<S
     batchCases(() => client, names);
     transactionCases(() => client, names);
     tokenCases(() => node);
+    protocolCases(() => node);
   });
 }
 
