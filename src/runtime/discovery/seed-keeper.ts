@@ -56,7 +56,12 @@ export class SeedKeeper {
   status(): readonly SeedStatus[] {
     const nowMs = this.#clock.monotonicMs();
     return this.#places.map(({ storage: { name, writable }, standing: { goodAtMs, problem } }) => {
-      return { name, writable, ageMs: goodAtMs === null ? null : nowMs - goodAtMs, problem };
+      return {
+        name,
+        writable,
+        ageMs: goodAtMs === null ? null : Math.round(nowMs - goodAtMs),
+        problem,
+      };
     });
   }
 
