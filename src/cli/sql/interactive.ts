@@ -44,6 +44,8 @@ class InteractiveLoop {
   readonly #typed: string[];
   #running: AbortController | null = null;
   #work: Promise<void> = Promise.resolve();
+  #hasQuit = false;
+  #isClosed = false;
 
   constructor(options: InteractiveOptions, reader: Interface, typed: string[]) {
     this.#options = options;
@@ -54,7 +56,10 @@ class InteractiveLoop {
   /** Until the input ends or the user quits. Rejects on a bug. */
   async run(): Promise<void> {
     const ended = Promise.withResolvers<void>();
-    this.#reader.on("close", ended.resolve);
+    this.#reader.on("close", () => {
+      this.#isClosed = true;
+      ended.resolve();
+    });
     this.#reader.on("SIGINT", () => this.#interrupt());
     this.#reader.on("line", (line) => {
       this.#work = this.#work.then(() => this.#take(line));
@@ -66,6 +71,7 @@ class InteractiveLoop {
     this.#prompt();
     await ended.promise;
     await this.#work;
+    if (!this.#hasQuit) this.#options.output.write("\n");
   }
 
   async #take(line: string): Promise<void> {
@@ -73,7 +79,8 @@ class InteractiveLoop {
     this.#running = new AbortController();
     const verdict = await this.#options.shell.line(line, this.#running.signal);
     this.#running = null;
-    if (verdict === "quit") this.#reader.close();
+    this.#hasQuit = verdict === "quit";
+    if (this.#hasQuit) this.#reader.close();
     else this.#prompt();
   }
 
@@ -83,11 +90,15 @@ class InteractiveLoop {
       return;
     }
     this.#options.shell.drop();
+    // Both halves of the line that is being edited.
+    this.#reader.write(null, { ctrl: true, name: "k" });
+    this.#reader.write(null, { ctrl: true, name: "u" });
     this.#options.output.write("\n");
     this.#prompt();
   }
 
   #prompt(): void {
+    if (this.#isClosed) return;
     const { shell, session } = this.#options;
     const ready = session.inTransaction ? "mycelium*> " : "mycelium> ";
     this.#reader.setPrompt(shell.isWaiting ? "     ...> " : ready);

@@ -39,6 +39,7 @@ export async function runSqlShell(options: SqlShellOptions): Promise<number> {
     errorOutput: new TextOutput(options.errorOutput),
     format: options.format,
     isInteractive: isShell,
+    numbersStatements: options.statement === undefined,
   });
   try {
     return isShell ? await interact(options, shell, session) : await runScript(options, shell);

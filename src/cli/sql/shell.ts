@@ -31,6 +31,8 @@ export interface ShellOptions {
   readonly format: ResultFormat;
   /** A person is typing: tell how many rows a statement changed, and go on when the agent is out of reach. */
   readonly isInteractive: boolean;
+  /** Says which statement of a script failed. */
+  readonly numbersStatements: boolean;
 }
 
 /** What the next line should do. */
@@ -68,16 +70,13 @@ export class Shell {
     return await this.#runAll(this.#buffer.finish(), signal);
   }
 
-  /** All lines; stops at the first failure and says which statement it was. */
+  /** All lines; stops at the first failure. */
   async script(lines: AsyncIterable<string>, signal?: AbortSignal): Promise<Verdict> {
     const countBefore = this.#statementCount;
     this.#statementCount = 0;
     this.#scriptDepth++;
     const verdict = await this.#scriptLines(lines, signal);
     this.drop();
-    if (verdict === "failed" && this.#statementCount > 0) {
-      await this.#tell(`Stopped at statement ${this.#statementCount}; those before it were run.`);
-    }
     this.#statementCount = countBefore;
     this.#scriptDepth--;
     return verdict;
@@ -184,7 +183,11 @@ export class Shell {
 
   /** Tells of an expected failure; throws on what is a bug, and for a script on what concerns all of it. */
   #fail(error: unknown, signal: AbortSignal | undefined): Promise<void> {
-    if (error instanceof SqlRefusal) return this.#tell(`Error: ${error.message} (${error.code})`);
+    if (error instanceof SqlRefusal) {
+      const isNumbered = this.#scriptDepth > 0 && this.#options.numbersStatements;
+      const where = isNumbered ? ` in statement ${this.#statementCount}` : "";
+      return this.#tell(`Error${where}: ${error.message} (${error.code})`);
+    }
     if (signal?.aborted) return this.#tell("Cancelled: the statement may still be applied");
     const code = errorCodeOf(error);
     if (code === undefined || !this.#options.isInteractive) throw error;

@@ -100,8 +100,9 @@ describe("one statement and scripts", () => {
     `;
     const { status, error } = await run({ script });
     expect(status).toBe(1);
-    expect(error).toContain("UNIQUE constraint failed: notes.id (SQLITE_CONSTRAINT_PRIMARYKEY)");
-    expect(error).toContain("Stopped at statement 2");
+    expect(error).toBe(
+      "Error in statement 2: UNIQUE constraint failed: notes.id (SQLITE_CONSTRAINT_PRIMARYKEY)\n",
+    );
     expect((await run({ statement: "SELECT t FROM notes", format: "csv" })).out).toBe(
       "t\r\na;b\r\n",
     );
@@ -200,10 +201,18 @@ describe("the shell", () => {
     await shell.output.until("mycelium> ");
     await shell.type("SELECT '\r", "...> ");
     await shell.type("\x03", "mycelium> ");
+    await shell.type("DROP TABLE\x03", "mycelium> \x1b[11G");
     expect(await shell.type("SELECT 40 + 2 AS answer;\r", "42")).toContain("answer");
     await shell.output.until("mycelium> ");
     shell.input.write("\x04");
     expect(await shell.ended).toBe(0);
+  });
+
+  test("lines typed before the end of the input are all run", async () => {
+    const shell = open(false);
+    shell.input.end("INSERT INTO notes (t) VALUES ('a');\nSELECT count(*) AS n FROM notes;\n");
+    expect(await shell.ended).toBe(0);
+    expect(shell.output.text).toMatch(/n\n-\n1\n/);
   });
 
   test("a transaction that expired is told, and the shell goes on", async () => {
