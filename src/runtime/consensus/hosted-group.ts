@@ -105,7 +105,8 @@ export class HostedGroup implements GroupLog {
   }
 
   metaAt(index: LogIndex): SnapshotMeta {
-    return this.node.metaAt(index);
+    // A machine that no command has reached yet is at the bootstrap's state, whatever it calls that.
+    return this.node.metaAt(index < BOOTSTRAP_INDEX ? BOOTSTRAP_INDEX : index);
   }
 
   commitIndex(): LogIndex {

@@ -34,7 +34,7 @@ export class ShardServer {
   constructor(options: ShardOptions, loop: ShardLoop) {
     this.#loop = loop;
     this.#prefix = methodPrefixOf(options.shard);
-    this.#snapshots = new SnapshotServer(options, loop.context.applied);
+    this.#snapshots = new SnapshotServer(loop.context);
   }
 
   /** Whether `method` is one of this shard's. */

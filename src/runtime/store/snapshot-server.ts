@@ -2,31 +2,38 @@
 
 import { type LogIndex, MyceliumError } from "../../base/index.ts";
 import type { SnapshotInfo, Timer } from "../../ports/index.ts";
-import type { AppliedIndex } from "./applied-index.ts";
 import type { ShardOptions } from "./options.ts";
+import type { ShardContext } from "./shard-context.ts";
 
 export class SnapshotServer {
   readonly #options: ShardOptions;
-  readonly #applied: AppliedIndex;
+  readonly #context: ShardContext;
   #current: SnapshotInfo | null = null;
   #making: Promise<SnapshotInfo> | null = null;
   #expiry: Timer | null = null;
 
-  constructor(options: ShardOptions, applied: AppliedIndex) {
-    this.#options = options;
-    this.#applied = applied;
+  constructor(context: ShardContext) {
+    this.#options = context.options;
+    this.#context = context;
   }
 
   /** A snapshot of index `atLeast` or later. Rejects with UNREACHABLE when this replica is not that far. */
   async open(atLeast: LogIndex): Promise<SnapshotInfo> {
+    const { applied, resyncing, replacing } = this.#context;
+    if (resyncing || replacing || applied.value === 0) {
+      throw new MyceliumError(
+        "UNREACHABLE",
+        "Cannot serve a snapshot: this replica is itself waiting for one; ask another",
+      );
+    }
     if (this.#current !== null && this.#current.meta.index >= atLeast) {
       this.#touch();
       return this.#current;
     }
-    if (this.#applied.value < atLeast) {
+    if (applied.value < atLeast) {
       throw new MyceliumError(
         "UNREACHABLE",
-        `Cannot serve a snapshot: this replica is at ${this.#applied.value}, needed ${atLeast}; ask another`,
+        `Cannot serve a snapshot: this replica is at ${applied.value}, needed ${atLeast}; ask another`,
       );
     }
     this.#making ??= this.#make().finally(() => {
