@@ -173,9 +173,9 @@ export class Faults {
 
   /** A page of one replica's database is damaged; others hold what it held. */
   #corrupt(machine: Machine): void {
-    const { machines } = this.#world;
+    const { machines, plan } = this.#world;
     const isBusy = machines.some((each) => each.shardDisk(MAIN).isCorrupt);
-    if (isBusy || machines.length < 2 || !this.#isSafeToHarm(machine)) return;
+    if (isBusy || plan.weights.length < 2 || !this.#isSafeToHarm(machine)) return;
     machine.shardDisk(MAIN).isCorrupt = true;
     this.#world.trace.add(machine.name, "database is damaged");
     if (this.#random.below(2) === 0) return;

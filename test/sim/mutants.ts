@@ -246,9 +246,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "unchanged-answer-without-read-index",
     patches: [
       {
-        file: `${STORE}/shard-loop.ts`,
-        find: "this.gate.strong(this.#options.limits.retryMs).then(reply, () => refuse(notLeader()));",
-        replace: "reply();",
+        file: `${STORE}/leader-batches.ts`,
+        find: "this.#context.gate.strong(retryMs).then(reply, () => refuse(notLeader()));",
+        replace: "void retryMs; reply();",
       },
     ],
   },
@@ -256,9 +256,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "reply-before-the-quorum",
     patches: [
       {
-        file: `${STORE}/shard-loop.ts`,
-        find: "if (this.#propose(batch, reply, refuse)) return;",
-        replace: "if (this.#propose(batch, reply, refuse)) { reply(); return; }",
+        file: `${STORE}/leader-batches.ts`,
+        find: "if (this.#context.propose(batch, reply, refuse)) return;",
+        replace: "if (this.#context.propose(batch, reply, refuse)) { reply(); return; }",
       },
     ],
   },
@@ -266,10 +266,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "leader-keeps-its-lost-batch",
     patches: [
       {
-        file: `${STORE}/shard-loop.ts`,
-        find: "if (open !== null) {\n      void this.#rollback();",
-        replace:
-          "if (open !== null) {\n      void this.#options.database.commit(open.proposal.index);",
+        file: `${STORE}/shard-context.ts`,
+        find: "this.open = null;\n    this.rollback();",
+        replace: "this.open = null;\n    void this.options.database.commit(open.proposal.index);",
       },
     ],
   },
@@ -297,9 +296,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "pinned-time-falls",
     patches: [
       {
-        file: `${STORE}/shard-loop.ts`,
-        find: "return Math.max(this.#options.clock.wallMs(), this.#pinnedTimeMs);",
-        replace: "return this.#options.clock.wallMs();",
+        file: `${STORE}/shard-context.ts`,
+        find: "return Math.max(this.options.clock.wallMs(), this.pinnedTimeMs);",
+        replace: "return this.options.clock.wallMs();",
       },
     ],
   },

@@ -21,6 +21,7 @@ import {
 } from "../../src/base/index.ts";
 import {
   type Configuration,
+  describeConfiguration,
   levelWeights,
   makeConfiguration,
 } from "../../src/domain/raft/index.ts";
@@ -153,6 +154,7 @@ export class SimProcess {
     const shard = this.#shards.get(group)?.shard.status();
     if (status === null || shard === undefined) return `${this.#machine.name} is starting`;
     const { role, term, leader, commitIndex, lastIndex, damagedUpTo, isInstalling } = status;
+    const configuration = this.#consensus.configuration(group);
     const parts = [
       `${this.#machine.name} ${role} in term ${term} of ${this.#world.nameOf(leader)}`,
       `commit ${commitIndex} last ${lastIndex} applied ${shard.appliedIndex}`,
@@ -160,6 +162,7 @@ export class SimProcess {
       isInstalling ? "installing" : "",
       shard.resyncing ? "resyncing" : "",
       ...shard.problems.map(({ what }) => what),
+      configuration === null ? "" : `[${describeConfiguration(configuration)}]`,
     ];
     return parts.filter((part) => part.length > 0).join(" ");
   }

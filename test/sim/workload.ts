@@ -16,6 +16,7 @@ export interface Gateway {
   readonly service: SqlService;
   /** Resolves when the process dies: what was asked of it will never be answered. */
   readonly death: Promise<void>;
+  isAlive(): boolean;
 }
 
 export interface WorkloadOptions {
@@ -272,6 +273,7 @@ export class Client {
   }
 
   async #ask<T>(gateway: Gateway, call: (service: SqlService) => Promise<T>): Promise<Outcome<T>> {
+    if (!gateway.isAlive()) return { kind: "unknown", code: "died" };
     const answered = call(gateway.service).then(
       (value): Outcome<T> => ({ kind: "ok", value }),
       (error): Outcome<T> => {

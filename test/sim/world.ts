@@ -63,8 +63,8 @@ export class World {
   /** The first broken promise ends the run. */
   violated(what: string): void {
     if (this.#violation !== null) return;
-    this.#violation = what;
-    this.trace.add("!", what);
+    this.#violation = this.#named(what);
+    this.trace.add("!", this.#violation);
   }
 
   machineOf(node: NodeId): Machine {
@@ -87,7 +87,8 @@ export class World {
       const { process } = machine;
       const service = process?.service(MAIN) ?? null;
       if (process === null || service === null) return [];
-      return [{ process: machine.processName, service, death: process.death }];
+      const isAlive = () => machine.process === process;
+      return [{ process: machine.processName, service, death: process.death, isAlive }];
     });
   }
 

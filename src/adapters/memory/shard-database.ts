@@ -174,6 +174,7 @@ export class MemoryShardDatabase implements ShardDatabase {
     };
     // What is read is what is there when the reader gets to it, not when it was asked.
     await this.#host.delay(this.#timing.readMs());
+    this.#checkFile();
     return new Session(view, environment).runWhole(program);
   }
 
@@ -210,6 +211,7 @@ export class MemoryShardDatabase implements ShardDatabase {
 
   async createSnapshot(metaAt: (index: LogIndex) => SnapshotMeta): Promise<SnapshotInfo> {
     await this.#host.delay(this.#timing.readMs());
+    this.#checkFile();
     const image = encodeState(this.#state);
     const meta = metaAt(this.#state.appliedIndex);
     const id = `snapshot-${++this.#idCount}`;
