@@ -180,6 +180,7 @@ export class SqlGateway {
       return { result, baton: kept ? this.#streams.keep(taken) : null };
     } finally {
       if (!kept) await this.#streams.drop(taken);
+      this.#dependencies.metrics.gauge("mycelium_sql_streams", this.#streams.count);
     }
   }
 
