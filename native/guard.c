@@ -28,6 +28,7 @@ SQLITE_EXTENSION_INIT1
 #include <time.h>
 
 #define PROGRESS_OPS 1000
+#define OWN_STREAM (1ULL << 63)
 #define DAY_MS 86400000.0
 /* Julian day of 1970-01-01 in milliseconds. */
 #define UNIX_EPOCH_JULIAN_MS 210866760000000LL
@@ -45,6 +46,8 @@ typedef struct {
   sqlite3_int64 julianMs;
   uint8_t seed[16];
   Stream stream;
+  /* Seeds SQLite's own generator, which also names temporary files: apart from what statements see. */
+  Stream ownStream;
   int usedRandom;
   sqlite3_int64 changesBase;
 } Guard;
@@ -126,8 +129,7 @@ static int currentTime(sqlite3_vfs *vfs, double *julianDay) {
 static int randomness(sqlite3_vfs *vfs, int size, char *out) {
   (void)vfs;
   if (!pinnedGuard) return realVfs->xRandomness(realVfs, size, out);
-  pinnedGuard->usedRandom = 1;
-  streamRead(&pinnedGuard->stream, (uint8_t *)out, (size_t)size);
+  streamRead(&pinnedGuard->ownStream, (uint8_t *)out, (size_t)size);
   return size;
 }
 
@@ -176,6 +178,7 @@ static void setDeadline(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
 
 static void startStream(Guard *guard, uint64_t nonce) {
   streamStart(&guard->stream, guard->seed, nonce);
+  streamStart(&guard->ownStream, guard->seed, nonce | OWN_STREAM);
   guard->usedRandom = 0;
   sqlite3_randomness(0, 0);
 }
@@ -334,7 +337,7 @@ int sqlite3_guard_init(sqlite3 *db, char **message, const sqlite3_api_routines *
   if (!guard) return SQLITE_NOMEM;
   memset(guard, 0, sizeof *guard);
   guard->db = db;
-  guard->stream.used = sizeof guard->stream.block;
+  guard->stream.used = guard->ownStream.used = sizeof guard->stream.block;
   int rc = SQLITE_OK;
   for (size_t i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++) {
     /* The first function owns the guard: it lives as long as the connection. */

@@ -127,3 +127,17 @@ export function brief(outcomes: readonly StepOutcome[]): unknown[] {
       : outcome.result.affectedRowCount;
   });
 }
+
+/** A replica that leads, with a schema. */
+export function leaderWith(...schema: string[]): Replica {
+  const leader = new Replica();
+  for (const outcome of leader.run(sql(...schema))) {
+    if (outcome?.ok !== true) throw new Error(`the schema was refused: ${JSON.stringify(outcome)}`);
+  }
+  return leader;
+}
+
+/** The rows of a query. */
+export function rowsOf(leader: Replica, query: string): unknown {
+  return brief(leader.run(sql(query)))[0];
+}

@@ -1,12 +1,10 @@
 /**
- * Runs programs inside a transaction that is not the client's: its BEGIN, COMMIT and savepoints become savepoints,
- * and a statement outside of them is made to fail and vanish alone, as it would in SQLite's autocommit mode.
- * Source: Hrana 3 (batches), sqlite.org/lang_transaction.html, lang_savepoint.html, foreignkeys.html (4.2).
+ * Runs programs inside a transaction that is not the client's: a statement outside of the client's own transaction
+ * is made to fail and vanish alone, as it would in SQLite's autocommit mode. Source: Hrana 3 (batches).
  */
 
 import type { DatabaseSync } from "node:sqlite";
 import {
-  type Classification,
   type Condition,
   classifyPragma,
   type Program,
@@ -17,8 +15,9 @@ import {
   type StatementResult,
   type StepOutcome,
 } from "../../domain/sql/index.ts";
+import { ClientTransaction, foreignKeyError } from "./client-transaction.ts";
 import type { Gate } from "./gate.ts";
-import type { Effects, Guard } from "./guard.ts";
+import type { Guard } from "./guard.ts";
 import type { Marks } from "./marks.ts";
 import {
   SQLITE_CONSTRAINT_FOREIGNKEY,
@@ -77,27 +76,21 @@ export interface RunOptions {
 /** One client's view of its transaction, from its first statement to its last. */
 export class ProgramRunner {
   readonly #parts: RunnerParts;
-  /** Names of open savepoints, outermost first. */
-  #savepoints: string[] = [];
-  #isOpen = false;
-  /** The transaction was begun by a SAVEPOINT: releasing the first one commits. */
-  #isOpenBySavepoint = false;
-  #foreignKeys = true;
-  #changesAtBegin = 0;
-  #undoneChanges = 0;
+  readonly #transaction: ClientTransaction;
   #sizeLeft = RESULT_SIZE_MAX;
   #schemaChanged = false;
   #localFailure: SqlError | null = null;
   #lastInsertRowid = 0n;
-  /** Null once something was executed since. */
-  #knownEffects: Effects | null = null;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
+    this.#transaction = new ClientTransaction(parts, () => {
+      if (this.#schemaChanged) parts.cache.clear();
+    });
   }
 
   get autocommit(): boolean {
-    return !this.#isOpen;
+    return !this.#transaction.isOpen;
   }
 
   /** The last failure that rests on this machine, not on the data: deadline, full disk, no memory. */
@@ -111,16 +104,11 @@ export class ProgramRunner {
 
   /** Rows changed in this request, those of rolled back transactions left out. */
   netChanges(): number {
-    return this.#effects().changes - this.#undoneChanges;
+    return this.#transaction.netChanges();
   }
 
   usedRandom(): boolean {
-    return this.#effects().usedRandom;
-  }
-
-  #effects(): Effects {
-    this.#knownEffects ??= this.#parts.guard.effects();
-    return this.#knownEffects;
+    return this.#transaction.effects().usedRandom;
   }
 
   /** Throws `TransactionLost` when a statement ended the transaction all of this runs in. */
@@ -139,15 +127,12 @@ export class ProgramRunner {
 
   /** Undoes what the client left open, and puts the connection's settings back. */
   end(): void {
-    if (this.#isOpen) this.#rollback();
-    if (!this.#foreignKeys) this.#setForeignKeys(true);
+    this.#transaction.end();
   }
 
   /** Forgets a transaction that SQLite has rolled back whole. */
   forget(): void {
-    this.#isOpen = false;
-    this.#savepoints = [];
-    if (!this.#foreignKeys) this.#setForeignKeys(true);
+    this.#transaction.forget();
   }
 
   #holds(condition: Condition, outcomes: readonly StepOutcome[]): boolean {
@@ -174,122 +159,12 @@ export class ProgramRunner {
     }
     const known = options.rollbacks?.get(position);
     if (known !== undefined) {
-      if (this.#isOpen) this.#rollback();
+      if (!this.autocommit) this.#transaction.rollback();
       return failed(known);
     }
-    const error = this.#control(plan.classification);
+    const error = this.#transaction.control(plan.classification);
     if (error !== undefined) return error === null ? done(this.#emptyResult()) : failed(error);
     return this.#execute(statement, plan, position, options);
-  }
-
-  /** Transaction control and session settings. Undefined: it is neither; null: done. */
-  #control(what: Classification): SqlError | null | undefined {
-    switch (what.kind) {
-      case "begin":
-        return this.#begin();
-      case "commit":
-        return this.#commit();
-      case "rollback":
-        if (!this.#isOpen)
-          return sqlError(SQLITE_ERROR, "cannot rollback - no transaction is active");
-        this.#rollback();
-        return null;
-      case "savepoint":
-        return this.#savepoint(what.name);
-      case "release":
-        return this.#release(what.name);
-      case "rollback_to":
-        return this.#rollbackTo(what.name);
-      case "empty":
-        return null;
-      case "pragma":
-        return this.#sessionPragma(what.name, what.argument);
-      default:
-        return undefined;
-    }
-  }
-
-  #begin(): SqlError | null {
-    if (this.#isOpen) {
-      return sqlError(SQLITE_ERROR, "cannot start a transaction within a transaction");
-    }
-    this.#open();
-    return null;
-  }
-
-  #open(): void {
-    this.#parts.marks.transaction.set();
-    this.#isOpen = true;
-    this.#isOpenBySavepoint = false;
-    this.#savepoints = [];
-    this.#changesAtBegin = this.#effects().changes;
-  }
-
-  #commit(): SqlError | null {
-    if (!this.#isOpen) return sqlError(SQLITE_ERROR, "cannot commit - no transaction is active");
-    if (this.#effects().violatesKeys) return foreignKeyError();
-    this.#parts.marks.transaction.release();
-    this.#close();
-    return null;
-  }
-
-  #rollback(): void {
-    this.#parts.marks.transaction.undo();
-    this.#knownEffects = null;
-    this.#undoneChanges += this.#effects().changes - this.#changesAtBegin;
-    if (this.#schemaChanged) this.#parts.cache.clear();
-    this.#close();
-  }
-
-  #close(): void {
-    this.#isOpen = false;
-    this.#savepoints = [];
-    this.#parts.db.exec("PRAGMA defer_foreign_keys = OFF");
-  }
-
-  #savepoint(name: string): SqlError | null {
-    if (this.#isOpen) this.#parts.db.exec(`SAVEPOINT ${quoted(name)}`);
-    else {
-      this.#open();
-      this.#isOpenBySavepoint = true;
-    }
-    this.#savepoints.push(name);
-    return null;
-  }
-
-  #release(name: string): SqlError | null {
-    const depth = this.#savepoints.lastIndexOf(name);
-    if (depth < 0) return noSuchSavepoint(name);
-    if (depth === 0 && this.#isOpenBySavepoint) return this.#commit();
-    this.#parts.db.exec(`RELEASE ${quoted(name)}`);
-    this.#savepoints.length = depth;
-    return null;
-  }
-
-  #rollbackTo(name: string): SqlError | null {
-    const depth = this.#savepoints.lastIndexOf(name);
-    if (depth < 0) return noSuchSavepoint(name);
-    if (depth === 0 && this.#isOpenBySavepoint) this.#parts.marks.transaction.rollbackTo();
-    else this.#parts.db.exec(`ROLLBACK TO ${quoted(name)}`);
-    this.#knownEffects = null;
-    this.#savepoints.length = depth + 1;
-    if (this.#schemaChanged) this.#parts.cache.clear();
-    return null;
-  }
-
-  /** As SQLite: foreign_keys cannot be switched inside a transaction, and says nothing about it. */
-  #sessionPragma(name: string, argument: string | null): SqlError | null | undefined {
-    if (argument === null || classifyPragma(name, argument) !== "session") return undefined;
-    const on = /^(1|on|true|yes)$/i.test(argument);
-    if (name === "foreign_keys") {
-      if (!this.#isOpen) this.#setForeignKeys(on);
-    } else this.#parts.db.exec(`PRAGMA defer_foreign_keys = ${on ? "ON" : "OFF"}`);
-    return null;
-  }
-
-  #setForeignKeys(on: boolean): void {
-    this.#parts.guard.setForeignKeys(on);
-    this.#foreignKeys = on;
   }
 
   #execute(
@@ -299,7 +174,7 @@ export class ProgramRunner {
     options: RunOptions,
   ): StepOutcome {
     const { db, gate, guard, cache, marks } = this.#parts;
-    this.#knownEffects = null;
+    this.#transaction.touch();
     const context = { role: options.role, readOnly: plan.readOnly };
     let mark = false;
     let failure: SqlError | null = null;
@@ -311,7 +186,7 @@ export class ProgramRunner {
       if (mark) marks.statement.set();
       if (options.deadlineMs > 0) guard.setDeadline(options.deadlineMs);
       result = gate.as(context, () => this.#step(prepared, statement, plan));
-      if (!plan.readOnly && this.autocommit && this.#effects().violatesKeys) {
+      if (!plan.readOnly && this.autocommit && this.#transaction.effects().violatesKeys) {
         failure = foreignKeyError();
       }
     } catch (error) {
@@ -335,7 +210,7 @@ export class ProgramRunner {
     const code = failure?.extendedCode;
     if (code === SQLITE_CONSTRAINT_FOREIGNKEY || code === SQLITE_TOOBIG) {
       statement.undo();
-      this.#knownEffects = null;
+      this.#transaction.touch();
     } else statement.release();
   }
 
@@ -441,17 +316,4 @@ function done(result: StatementResult): StepOutcome {
 
 function failed(error: SqlError): StepOutcome {
   return { ok: false, error };
-}
-
-function foreignKeyError(): SqlError {
-  return sqlError(SQLITE_CONSTRAINT_FOREIGNKEY, "FOREIGN KEY constraint failed");
-}
-
-function noSuchSavepoint(name: string): SqlError {
-  return sqlError(SQLITE_ERROR, `no such savepoint: ${name}`);
-}
-
-/** A prefix keeps a client's savepoints apart from ours. */
-function quoted(name: string): string {
-  return `"u_${name.replaceAll('"', '""')}"`;
 }
