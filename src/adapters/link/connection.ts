@@ -226,17 +226,20 @@ export class Connection {
   };
 }
 
-/** Bun's socket events, passed to the connection in the socket's data. A bug in a listener ends the process. */
+/**
+ * Bun's socket events, passed to the connection in the socket's data. A bug in a listener ends the process. An
+ * accepted socket that is reset at once is closed without having been opened: it has no data.
+ */
 export function connectionHandlers(): Pick<
   Bun.SocketHandler<{ connection: Connection | null }>,
   "binaryType" | "handshake" | "data" | "drain" | "close" | "error"
 > {
   return {
     binaryType: "uint8array",
-    handshake: (socket) => guard(() => socket.data.connection?.onSecured()),
-    data: (socket, chunk: Uint8Array) => guard(() => socket.data.connection?.onData(chunk)),
-    drain: (socket) => guard(() => socket.data.connection?.onDrain()),
-    close: (socket, error) => guard(() => socket.data.connection?.onClose(error)),
+    handshake: (socket) => guard(() => socket.data?.connection?.onSecured()),
+    data: (socket, chunk: Uint8Array) => guard(() => socket.data?.connection?.onData(chunk)),
+    drain: (socket) => guard(() => socket.data?.connection?.onDrain()),
+    close: (socket, error) => guard(() => socket.data?.connection?.onClose(error)),
     // TLS broke: the close that follows tells the connection.
     error: () => {},
   };
