@@ -3,14 +3,22 @@
  * start needs no flags. Other lines of the file, comments too, stay as they are.
  */
 
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 
 /** These choose the file itself. */
 const NOT_KEPT = new Set(["state", "config"]);
 const HEAD =
   "# Settings of this node; `mycelium config` shows all of them and where each comes from.\n";
 
-/** Returns the file's path when something was kept, else null. Replaces the file atomically. */
+/** Returns the file's path when something was kept, else null. Replaces the file atomically and durably. */
 export function keepSettings(
   stateDirectory: string,
   flags: Readonly<Record<string, string>>,
@@ -20,8 +28,19 @@ export function keepSettings(
   const path = `${stateDirectory}/config.toml`;
   const before = existsSync(path) ? readFileSync(path, "utf8") : HEAD;
   writeFileSync(`${path}.new`, withSettings(before, kept), { mode: 0o600 });
+  sync(`${path}.new`);
   renameSync(`${path}.new`, path);
+  sync(stateDirectory);
   return path;
+}
+
+function sync(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** The file's text with each setting replaced where it stands, or added at the top level's end. */
