@@ -25,6 +25,7 @@ export interface ChaosOptions {
 }
 
 const TRACE_MAX = 400;
+const VIOLATIONS_MAX = 10;
 /** Replicas are compared whole after so many faults, and at the end. */
 const COMPARE_EVERY = 25;
 const PRINT_EVERY = 10;
@@ -53,11 +54,9 @@ export class ChaosRun {
 
   violated(what: string): void {
     this.violations.push(what);
-    this.#options.print({
-      violation: what,
-      seed: this.#options.seed,
-      trace: this.#trace.slice(-40),
-    });
+    if (this.violations.length > VIOLATIONS_MAX) return;
+    const trace = this.#trace.slice(-12);
+    this.#options.print({ violation: what, seed: this.#options.seed, trace });
   }
 
   /** Ends at the first violation. */
@@ -78,11 +77,13 @@ export class ChaosRun {
       if ((i + 1) % COMPARE_EVERY === 0) await this.#compare();
       if ((i + 1) % PRINT_EVERY === 0) print(this.#summary());
     }
-    await untilHealed(verify);
-    await verifyHistory(verify);
-    await this.#compare();
+    if (this.violations.length === 0) {
+      await untilHealed(verify);
+      await verifyHistory(verify);
+      await this.#compare();
+    }
     await this.#workload.stop();
-    await verifyHistory(verify);
+    if (this.violations.length === 0) await verifyHistory(verify);
     await cluster.stop();
     return this.#summary();
   }

@@ -13,6 +13,8 @@ import { Cluster } from "../cluster/cluster.ts";
 import { loopbackNetwork, namespaceNetwork, namespaceProblem } from "../cluster/test-network.ts";
 import { ChaosRun } from "./chaos-run.ts";
 import { partition } from "./partition-faults.ts";
+import { PowerDisk, powerDiskProblem } from "./power-disk.ts";
+import { powerCutOfAll, powerCutOfOne } from "./power-faults.ts";
 import { killAll, killMost, killOne, pauseOne } from "./process-faults.ts";
 
 const { values } = parseArgs({
@@ -20,6 +22,7 @@ const { values } = parseArgs({
     nodes: { type: "string", default: "3" },
     kills: { type: "string", default: "1000" },
     partitions: { type: "string", default: "20" },
+    "power-cuts": { type: "string", default: "100" },
     pauses: { type: "string", default: "20" },
     minutes: { type: "string", default: "120" },
     clients: { type: "string", default: "8" },
@@ -44,11 +47,15 @@ cpSync(resolve(values.executable), executable);
 const problem = namespaceProblem();
 if (problem !== null) print({ skipped: "partitions", reason: problem });
 const network = problem === null ? namespaceNetwork(nodeCount) : await loopbackNetwork(nodeCount);
+const powerProblem = Number(values["power-cuts"]) > 0 ? powerDiskProblem() : "none are asked for";
+if (powerProblem !== null) print({ skipped: "power cuts", reason: powerProblem });
+const disk = powerProblem === null ? await PowerDisk.mount(directory) : null;
 let run: ChaosRun | null = null;
 const cluster = await Cluster.form({
   executable,
   directory,
   network,
+  ...(disk === null ? {} : { states: network.places.map((_, i) => join(disk.directory, `n${i}`)) }),
   onDeath: (what) => run?.violated(what),
 });
 run = new ChaosRun({
@@ -58,6 +65,7 @@ run = new ChaosRun({
     { name: "kill one", fault: killOne, count: kills - 2 * group },
     { name: "kill most", fault: killMost, count: group },
     { name: "kill all", fault: killAll, count: group },
+    ...powerFaults(),
     { name: "pause", fault: pauseOne, count: Number(values.pauses) },
     {
       name: "partition",
@@ -72,7 +80,18 @@ run = new ChaosRun({
 });
 print(await run.run());
 network.close();
+await disk?.unmount();
 const isGood = run.violations.length === 0;
 if (isGood && !values.keep) rmSync(directory, { recursive: true });
 else print({ kept: directory });
 process.exit(isGood ? 0 : 1);
+
+/** Of all nodes as often as asked, and of one node as often again. */
+function powerFaults() {
+  if (disk === null) return [];
+  const count = Number(values["power-cuts"]);
+  return [
+    { name: "power cut of all", fault: powerCutOfAll(disk), count },
+    { name: "power cut of one", fault: powerCutOfOne(disk), count },
+  ];
+}

@@ -26,7 +26,7 @@ export async function untilHealed({ cluster, workload, violated }: VerifyOptions
       else missing.set(node, problem);
     }
     if (missing.size > 0 && performance.now() - startedMs > HEAL_TIMEOUT_MS) {
-      const told = [...missing].map(([node, why]) => `${node.state}: ${why}\n${node.lastLog(8)}`);
+      const told = [...missing].map(([node, why]) => `${node.state}: ${why}\n${node.lastLog(3)}`);
       violated(`not healed after ${HEAL_TIMEOUT_MS / 1_000} s:\n${told.join("\n")}`);
       break;
     }

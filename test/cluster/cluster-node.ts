@@ -71,7 +71,7 @@ export class ClusterNode {
     child.once("exit", (code, signal) => {
       if (this.#child !== child) return;
       this.#child = null;
-      onDeath(`node ${this.state} ended by itself (${signal ?? code}):\n${this.lastLog(12)}`);
+      onDeath(`node ${this.state} ended by itself (${signal ?? code}):\n${this.lastLog(4)}`);
     });
   }
 
