@@ -230,6 +230,38 @@ describe("SegmentLogStore", () => {
   }, 60_000);
 });
 
+describe("SegmentLogStore without a marker", () => {
+  test("a flipped bit can hide in the very last batch only", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), async (seed) => {
+        const run = new Run(seed);
+        await run.start();
+        for (let i = 0; i < 25; i++) await run.step();
+        const names = run.disk.list().filter((name) => name !== "votes");
+        const name = names[run.random.below(names.length)]!;
+        const sizeBytes = run.disk.files.get(name)!.current.length;
+        run.disk.flipBit(name, run.random.below(sizeBytes), run.random.below(8));
+        const [before, after] = run.history.slice(-2) as [Models, Models];
+        let groups: readonly RecoveredGroup[];
+        try {
+          groups = await run.reopen();
+        } catch (error) {
+          expect(errorCodeOf(error)).toBe("STATE_CORRUPT");
+          return;
+        }
+        const found = run.read(groups);
+        for (const { group, damagedUpTo } of groups) {
+          const model = found.get(group)!;
+          const isWhole = [before, after].some((each) => matches(model, each.get(group)!));
+          const last = Math.min(lastOf(before.get(group)!), lastOf(after.get(group)!));
+          if (!isWhole) expect(damagedUpTo!).toBeGreaterThanOrEqual(last);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  }, 60_000);
+});
+
 function checkDamage(run: Run, groups: readonly RecoveredGroup[], expected: Models): void {
   const found = run.read(groups);
   expect(groups.length).toBe(GROUPS.length);

@@ -183,6 +183,45 @@ describe("SegmentLogStore", () => {
     expect((await again.open())[0]!.hardState.term).toBe(asTerm(4));
   });
 
+  test("a process killed at any moment loses nothing it acknowledged", async () => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "mycelium-log-"));
+    const script = `
+      const { SegmentLogStore } = await import(${JSON.stringify(path.join(import.meta.dir, "index.ts"))});
+      const store = new SegmentLogStore({ directory: ${JSON.stringify(directory)}, segmentSizeBytes: 40_000 });
+      const [group] = await store.open();
+      if (group === undefined) {
+        await store.create("main", { index: 0, term: 0, configuration: new Uint8Array(0) });
+      }
+      for (let index = (group?.lastIndex ?? 0) + 1; ; index++) {
+        const payload = new Uint8Array(10).fill(index);
+        const entries = [{ index, term: 1, kind: "command", payload }];
+        await store.append([{ group: "main", hardState: null, entries }]);
+        console.log(index);
+      }`;
+    let acked = 0;
+    for (let round = 0; round < 3; round++) {
+      const writer = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+      const target = acked + 50 + round * 37;
+      let text = "";
+      for await (const part of writer.stdout) {
+        text += new TextDecoder().decode(part);
+        acked = Number(text.slice(0, text.lastIndexOf("\n")).split("\n").at(-1));
+        if (acked >= target) writer.kill(9);
+      }
+      await writer.exited;
+      const store = new SegmentLogStore({ directory });
+      const [group] = await store.open();
+      expect(group!.lastIndex).toBeGreaterThanOrEqual(acked);
+      expect(group!.damagedUpTo).toBeNull();
+      const last = asLogIndex(acked);
+      expect(store.entries(MAIN, asLogIndex(1), last, 1 << 30)).toEqual(
+        Array.from({ length: acked }, (_, i) => entry(i + 1)),
+      );
+      await store.close();
+    }
+    fs.rmSync(directory, { recursive: true });
+  }, 30_000);
+
   test("an unusable directory is refused with a reason", async () => {
     const store = new SegmentLogStore({ directory: "/proc/mycelium-log" });
     const refusal = await store.open().catch((error) => error);
