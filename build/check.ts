@@ -60,7 +60,8 @@ async function outputIfFailed(words: readonly string[]): Promise<string | null> 
     new Response(child.stderr).text(),
     child.exited,
   ]);
-  return status === 0 ? null : `${out}\n${error}`.trim();
+  // Of a test run only what failed is of interest.
+  return status === 0 ? null : `${out}\n${error}`.replace(/^\(pass\).*\n/gm, "").trim();
 }
 
 async function shellcheck(): Promise<string | null> {
