@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
+import { syncPath } from "./sync-path.ts";
 
 const ASIDE = "before-join";
 /** The same, while it is being filled or emptied: what is still in place belongs to the old state. */
@@ -29,7 +30,10 @@ export function setAside(stateDirectory: string): void {
   for (const name of stateFiles(stateDirectory)) {
     renameSync(`${stateDirectory}/${name}`, `${partial}/${name}`);
   }
+  syncPath(partial);
+  syncPath(stateDirectory);
   renameSync(partial, `${stateDirectory}/${ASIDE}`);
+  syncPath(stateDirectory);
 }
 
 /** Removes what a failed join began and puts the old state back, if one was set aside. */
@@ -40,12 +44,15 @@ export function restoreAside(stateDirectory: string): void {
     for (const name of stateFiles(stateDirectory)) {
       rmSync(`${stateDirectory}/${name}`, { recursive: true });
     }
+    syncPath(stateDirectory);
     renameSync(aside, partial);
+    syncPath(stateDirectory);
   }
   if (!existsSync(partial)) return;
   for (const name of readdirSync(partial)) {
     renameSync(`${partial}/${name}`, `${stateDirectory}/${name}`);
   }
+  syncPath(stateDirectory);
   rmSync(partial, { recursive: true });
 }
 

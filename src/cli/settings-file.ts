@@ -3,15 +3,8 @@
  * start needs no flags. Other lines of the file, comments too, stay as they are.
  */
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { syncPath } from "./sync-path.ts";
 
 /** These choose the file itself. */
 const NOT_KEPT = new Set(["state", "config"]);
@@ -28,19 +21,10 @@ export function keepSettings(
   const path = `${stateDirectory}/config.toml`;
   const before = existsSync(path) ? readFileSync(path, "utf8") : HEAD;
   writeFileSync(`${path}.new`, withSettings(before, kept), { mode: 0o600 });
-  sync(`${path}.new`);
+  syncPath(`${path}.new`);
   renameSync(`${path}.new`, path);
-  sync(stateDirectory);
+  syncPath(stateDirectory);
   return path;
-}
-
-function sync(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** The file's text with each setting replaced where it stands, or added at the top level's end. */
