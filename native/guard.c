@@ -326,7 +326,8 @@ static const struct {
   {"mycelium_limits", 1, setLimits},
 };
 
-int sqlite3_guard_init(sqlite3 *db, char **message, const sqlite3_api_routines *api) {
+/* The name SQLite looks for whatever the file is called. */
+int sqlite3_extension_init(sqlite3 *db, char **message, const sqlite3_api_routines *api) {
   SQLITE_EXTENSION_INIT2(api);
   pthread_once(&vfsOnce, installVfs);
   if (!pinnedVfs.zName) {

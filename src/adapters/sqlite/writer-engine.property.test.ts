@@ -91,6 +91,6 @@ test("a follower that executes the log agrees with its leader in digests and tab
       leader.engine.close();
       follower.engine.close();
     }),
-    { includeErrorInReport: true, numRuns: Number(process.env["MYCELIUM_TEST_RUNS"] ?? 150) },
+    { includeErrorInReport: true, numRuns: Number(process.env["MYCELIUM_TEST_RUNS"] ?? 60) },
   );
 }, 120_000);
