@@ -112,6 +112,14 @@ build() {
   (cd "$source" && "$BUN" build/build.ts --out "$source/dist/mycelium") || fail "the build failed"
 }
 
+# check_space DIR MEGABYTES WHAT: before anything is written.
+check_space() {
+  place=$1
+  while ! [ -d "$place" ]; do place=$(dirname "$place"); done
+  free=$(df -Pm "$place" | awk 'NR == 2 { print $4 }')
+  [ "$free" -ge "$2" ] || fail "not enough space in $place for $3: found $free MB free, needed $2 MB"
+}
+
 make_user() {
   [ -n "$owner" ] || return 0
   id "$owner" >/dev/null 2>&1 && return 0
@@ -270,6 +278,9 @@ main() {
     remove
     return 0
   fi
+  check_space "$source" 900 "the build"
+  check_space "$prefix" 130 "the program"
+  check_space "$state" 200 "the node's data"
   build
   make_user
   stop_node
