@@ -364,9 +364,10 @@ export class Consensus {
 
   /** Stops acknowledging for good; others are asked to take over. */
   #fail(cause: unknown): void {
+    if (!(cause instanceof MyceliumError)) throw cause;
     if (!this.#isRunning) return;
     const failure = new MyceliumError(
-      cause instanceof MyceliumError ? cause.code : "STATE_CORRUPT",
+      cause.code,
       `Cannot go on with consensus on this node: the log failed: ${messageOf(cause)}; make room or replace the disk, then start the node again`,
       { cause },
     );

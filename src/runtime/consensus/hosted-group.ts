@@ -119,7 +119,8 @@ export class HostedGroup implements GroupLog {
     if (this.#isClosed || cut - this.node.snapshotIndex < compactMinEntries) return;
     const snapshot = this.node.compact(cut);
     if (snapshot === null) return;
-    this.#host.logStore.compact(this.id, snapshot).catch((error) => {
+    this.#host.logStore.compact(this.id, snapshot).catch((error: unknown) => {
+      if (!(error instanceof MyceliumError)) throw error;
       // The entries are merely kept; a log that cannot be written any more fails at the next append.
       this.#logger.warn("log could not be cut", { error: messageOf(error) });
     });
@@ -286,7 +287,8 @@ export class HostedGroup implements GroupLog {
         this.#installError = null;
         this.#host.wake(this);
       },
-      (error) => {
+      (error: unknown) => {
+        if (!(error instanceof MyceliumError)) throw error;
         if (this.#isClosed) return;
         this.#installError = messageOf(error);
         this.#logger.warn("snapshot not installed", { source, error: this.#installError });
