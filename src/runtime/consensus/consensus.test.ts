@@ -513,3 +513,12 @@ test("a log that conflicts with the snapshot its machine was made from is replac
   expect(await world.until(() => back.texts().at(-1) === "last")).toBe(true);
   expect(log.snapshot.index).toBe(installed.index);
 });
+
+test("a leader whose state machine is stuck hands over", async () => {
+  const world = new World();
+  const { leader, followers } = await startThree(world);
+  // Set back, as by a database that is thrown away.
+  leader.machine.appliedIndex = () => asLogIndex(1);
+  expect(await world.until(() => !leader.leads)).toBe(true);
+  expect(await world.until(() => followers.some((node) => node.leads), 10_000)).toBe(true);
+});

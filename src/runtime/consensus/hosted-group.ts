@@ -43,6 +43,9 @@ export const PROPOSAL_BYTES_MAX = 8 * 1_048_576;
 /** Then a look at each tick must do: the state machine is stuck or slow. */
 const READY_POLLS_MAX = 250;
 
+/** A leader that is not ready for so many election timeouts hands over. */
+const UNREADY_ELECTIONS_MAX = 8;
+
 export interface GroupHost {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -66,6 +69,8 @@ export class HostedGroup implements GroupLog {
   #installError: string | null = null;
   #isClosed = false;
   #readyPolls = 0;
+  /** When a leader was last ready, or not expected to be. */
+  #readyAtMs: number;
 
   constructor(host: GroupHost, id: GroupId, node: RaftNode) {
     this.#host = host;
@@ -74,6 +79,7 @@ export class HostedGroup implements GroupLog {
     this.#logger = host.logger.with({ group: id });
     this.#change = new MemberChange(host.settings.promoteLagEntries);
     this.#leadership = { term: node.term, leader: null, ready: false };
+    this.#readyAtMs = host.clock.monotonicMs();
   }
 
   // What the state machine calls.
@@ -192,6 +198,7 @@ export class HostedGroup implements GroupLog {
   /** One tick of the clock. */
   tick(nowMs: number): void {
     this.node.tick();
+    this.#giveWay(nowMs);
     this.#reads.retry(nowMs, this.#host.settings.electionMs);
     this.#reads.expire(nowMs, () => this.#noQuorumError());
   }
@@ -250,6 +257,18 @@ export class HostedGroup implements GroupLog {
     this.#change.abandon(error);
     this.#leadership = { term: this.node.term, leader: null, ready: false };
     this.#stateMachine?.leadershipChanged(this.#leadership);
+  }
+
+  /** A leader whose state machine is stuck or far behind serves nobody: let another try. */
+  #giveWay(nowMs: number): void {
+    const { node } = this;
+    const isExpected = node.role === "leader" && node.commitIndex >= node.noopIndex;
+    if (!isExpected || this.#leadership.ready) {
+      this.#readyAtMs = nowMs;
+    } else if (nowMs - this.#readyAtMs >= UNREADY_ELECTIONS_MAX * this.#host.settings.electionMs) {
+      this.#readyAtMs = nowMs;
+      this.handOver("its state machine does not catch up");
+    }
   }
 
   /** True when a question went out: there is something to collect. */
