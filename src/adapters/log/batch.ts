@@ -19,7 +19,7 @@ import type { EntryKind, LogEntry } from "../../ports/index.ts";
  * Batches start and end at multiples of this, filled up with zeros: a sector that is torn while a batch is written
  * holds no byte of the batch before.
  */
-export const BATCH_ALIGNMENT_BYTES = 512;
+const BATCH_ALIGNMENT_BYTES = 512;
 export const BATCH_HEAD_BYTES = 48;
 export const GROUP_STATE_BYTES = 24;
 export const RECORD_HEAD_BYTES = 32;

@@ -1,1 +1,1 @@
-export { type SegmentLogOptions, SegmentLogStore } from "./segment-log-store.ts";
+export { SegmentLogStore } from "./segment-log-store.ts";

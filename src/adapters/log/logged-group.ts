@@ -61,6 +61,15 @@ export class LoggedGroup {
     this.#clear(snapshot.index);
   }
 
+  /** Entries from here on are in the cache; `lastIndex` + 1 when none is. */
+  get cachedFrom(): number {
+    return this.#cachedFrom;
+  }
+
+  cachedRange(from: number, last: number): readonly LogEntry[] {
+    return this.#cached.slice(from - this.#cachedFrom, last + 1 - this.#cachedFrom);
+  }
+
   cachedAt(index: number): LogEntry | undefined {
     return this.#cached[index - this.#cachedFrom];
   }

@@ -15,7 +15,7 @@ import {
 } from "./segment.ts";
 import { newer, VoteFile, votesLost } from "./vote-file.ts";
 
-export interface GroupRecovery {
+interface GroupRecovery {
   readonly metadata: GroupMetadata;
   readonly positions: PositionList;
   readonly replaceCount: number;

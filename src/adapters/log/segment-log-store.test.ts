@@ -78,6 +78,23 @@ describe("SegmentLogStore", () => {
     expect(disk.syncCount - before).toBe(2);
   });
 
+  test("entries on disk can be read while those behind them are being written", async () => {
+    const disk = new FaultyDisk();
+    const store = new SegmentLogStore({ directory: "memory", disk, cacheSizeBytes: 0 });
+    await store.open();
+    await store.create(MAIN, NOTHING);
+    await append(store, 1);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    disk.writeGate = promise;
+    const written = append(store, 2);
+    for (let i = 0; i < 5; i++) await null;
+    const read = store.entries(MAIN, asLogIndex(1), asLogIndex(2), 1 << 20);
+    expect(read).toEqual([entry(1), entry(2)]);
+    resolve();
+    await written;
+    expect(store.entries(MAIN, asLogIndex(1), asLogIndex(2), 1 << 20)).toEqual(read);
+  });
+
   test("a full disk refuses, and the next append after room returned keeps everything", async () => {
     const disk = new FaultyDisk();
     const store = await openedStore(disk);

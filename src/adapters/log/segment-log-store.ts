@@ -50,6 +50,8 @@ const CACHE_BYTES = 8 << 20;
 const BATCH_BYTES_MAX = 4 << 20;
 /** With the disk full or slow, more than this waiting is given up for good. */
 const WAITING_BYTES_MAX = 256 << 20;
+/** Cached entries are handed out in runs of this many, so that a short read of a long log copies little. */
+const CACHED_RANGE_MAX = 256;
 /** Idle this long, the log notes that its last batch was synced. */
 const MARKER_DELAY_MS = 25;
 /** From this many segments on, an old one that is mostly dead is emptied by moving what lives in it. */
@@ -128,14 +130,7 @@ export class SegmentLogStore implements LogStore {
     let index = Math.max(from, group.snapshot.index + 1);
     const last = Math.min(to, group.lastIndex);
     while (index <= last) {
-      const cached = group.cachedAt(index);
-      const next =
-        cached === undefined
-          ? readEntries(this.#opened().segments, group.stream, index, last)
-          : [cached];
-      for (const entry of next) {
-        // Read ahead into what a newer entry in memory replaces: that one counts.
-        if (cached === undefined && group.cachedAt(entry.index) !== undefined) break;
+      for (const entry of this.#entriesFrom(group, index, last)) {
         sizeBytes += entry.payload.length;
         if (entries.length > 0 && sizeBytes > sizeBytesMax) return entries;
         entries.push(entry);
@@ -209,6 +204,16 @@ export class SegmentLogStore implements LogStore {
 
   #group(id: GroupId): LoggedGroup {
     return present(this.#groups.get(id), `group ${id} in the log`);
+  }
+
+  /** At least one: some from the cache; before it, as many as one read gives. */
+  #entriesFrom(group: LoggedGroup, index: number, last: number): readonly LogEntry[] {
+    if (index >= group.cachedFrom) {
+      return group.cachedRange(index, Math.min(last, index + CACHED_RANGE_MAX - 1));
+    }
+    // What is cached may be on its way to the disk: bytes are read up to there only.
+    const to = Math.min(last, group.cachedFrom - 1);
+    return readEntries(this.#opened().segments, group.stream, index, to);
   }
 
   #enqueue(change: Change, sizeBytes = 0): Promise<void> {

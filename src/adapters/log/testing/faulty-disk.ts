@@ -25,6 +25,8 @@ export class FaultyDisk implements Disk {
   syncCount = 0;
   /** While set, threaded syncs wait for it. */
   syncGate: Promise<void> | null = null;
+  /** While set, threaded writes wait for it. */
+  writeGate: Promise<void> | null = null;
 
   list(): readonly string[] {
     return [...this.files.keys()];
@@ -117,6 +119,7 @@ class FaultyFile implements DiskFile {
   }
 
   async writeThreaded(bytes: Uint8Array, offset: number): Promise<void> {
+    await this.#disk.writeGate;
     this.write(bytes, offset);
   }
 
