@@ -1,4 +1,3 @@
 export type { EngineHost } from "./engine-host.ts";
-export { InlineHost } from "./inline-host.ts";
 export { type SqliteOptions, SqliteShardDatabase } from "./sqlite-shard-database.ts";
 export { WorkerHost } from "./worker-host.ts";

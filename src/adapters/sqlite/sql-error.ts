@@ -33,7 +33,6 @@ export const SQLITE_CORRUPT = 11;
 export const SQLITE_FULL = 13;
 export const SQLITE_TOOBIG = 18;
 export const SQLITE_AUTH = 23;
-export const SQLITE_RANGE = 25;
 export const SQLITE_NOTADB = 26;
 export const SQLITE_CONSTRAINT_FOREIGNKEY = 787;
 

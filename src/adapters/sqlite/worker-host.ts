@@ -72,6 +72,8 @@ class WorkerThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
+  /** Set when the Worker has ended: it answers no more. */
+  #ended: Error | null = null;
 
   constructor() {
     this.#worker = startWorker();
@@ -86,6 +88,7 @@ class WorkerThread {
   }
 
   call(shard: string, name: string, args: readonly unknown[]): Promise<unknown> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
     const id = this.#nextId++;
     const message: CallMessage = { id, shard, name, args };
     return new Promise((resolve, reject) => {
@@ -110,6 +113,7 @@ class WorkerThread {
   }
 
   #fail(error: Error): void {
+    this.#ended = error;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }

@@ -76,6 +76,21 @@ function applyAll(leader: Replica, follower: Replica): void {
   expect(digests.map(String)).toEqual(leader.digests.map(String));
 }
 
+/** Runs the parts as one client's interactive transaction, as far as it goes, and logs what came of it. */
+function leadInteractive(leader: Replica, parts: readonly (readonly Step[])[]): void {
+  const context = leader.context();
+  const executed: Step[] = [];
+  leader.engine.beginInteractive(context, "write");
+  for (const part of [[step("BEGIN")], ...parts, [step("COMMIT")]]) {
+    const { autocommit } = leader.engine.stepInteractive({ steps: part }, 0);
+    executed.push(...part);
+    if (autocommit) break;
+  }
+  const whole = request(executed);
+  const { outcomes, digest } = leader.engine.sealInteractive(whole);
+  if (outcomes[0]?.kind === "applied") leader.record(context, [whole], digest);
+}
+
 test("a follower that executes the log agrees with its leader in digests and tables", () => {
   fc.assert(
     fc.property(fc.array(anyBatch, { minLength: 1, maxLength: 8 }), (batches) => {
@@ -92,5 +107,21 @@ test("a follower that executes the log agrees with its leader in digests and tab
       follower.engine.close();
     }),
     { includeErrorInReport: true, numRuns: Number(process.env["MYCELIUM_TEST_RUNS"] ?? 60) },
+  );
+}, 120_000);
+
+test("interactive transactions come out alike on a follower", () => {
+  fc.assert(
+    fc.property(fc.array(anyBatch, { minLength: 1, maxLength: 5 }), (transactions) => {
+      const leader = new Replica();
+      const follower = new Replica();
+      leader.lead([request(SCHEMA.map((text) => step(text)))]);
+      for (const parts of transactions) leadInteractive(leader, parts);
+      applyAll(leader, follower);
+      expect(follower.tableHashes()).toEqual(leader.tableHashes());
+      leader.engine.close();
+      follower.engine.close();
+    }),
+    { includeErrorInReport: true, numRuns: Number(process.env["MYCELIUM_TEST_RUNS"] ?? 40) },
   );
 }, 120_000);
