@@ -8,15 +8,19 @@ import { SCHEMA } from "./statements.ts";
 import { untilHealed, verifyHistory, verifyReplicas } from "./verify.ts";
 import { Workload } from "./workload.ts";
 
+export interface PlannedFault {
+  readonly name: string;
+  readonly fault: Fault;
+  readonly count: number;
+  /** Only on a network that is whole, and no other before it is whole again: beyond it, data may be lost rightly. */
+  readonly alone?: boolean;
+}
+
 export interface ChaosOptions {
   readonly cluster: Cluster;
   readonly seed: number;
   /** How often each fault is made. */
-  readonly plan: readonly {
-    readonly name: string;
-    readonly fault: Fault;
-    readonly count: number;
-  }[];
+  readonly plan: readonly PlannedFault[];
   readonly clientCount: number;
   readonly gapMs: number;
   /** No further fault is begun after this. */
@@ -71,9 +75,9 @@ export class ChaosRun {
       ),
     );
     const verify = this.#verifyOptions();
-    for (const [i, { name, fault }] of faults.entries()) {
+    for (const [i, planned] of faults.entries()) {
       if (this.violations.length > 0 || performance.now() > deadlineMs) break;
-      await this.#make(name, fault);
+      await this.#make(planned);
       if ((i + 1) % COMPARE_EVERY === 0) await this.#compare();
       if ((i + 1) % PRINT_EVERY === 0) print(this.#summary());
     }
@@ -88,15 +92,17 @@ export class ChaosRun {
     return this.#summary();
   }
 
-  async #make(name: string, fault: Fault): Promise<void> {
+  async #make({ name, fault, alone = false }: PlannedFault): Promise<void> {
     const verify = this.#verifyOptions();
     const { random, note } = this.#context();
     await Bun.sleep(random.below(500));
     this.#workload.longestGapMs = 0;
     note(`begin ${name}`);
+    if (alone) await untilHealed(verify);
+    if (alone) await verifyHistory(verify);
     await fault(this.#context());
     // Now and then the next fault comes before the last is healed.
-    if (random.below(4) > 0) {
+    if (alone || random.below(4) > 0) {
       const healMs = await untilHealed(verify);
       note(`healed ${name} after ${Math.round(healMs)} ms`);
       await verifyHistory(verify);

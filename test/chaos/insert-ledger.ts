@@ -17,6 +17,8 @@ export class InsertLedger {
   readonly #refused = new Set<string>();
   readonly #unknown = new Set<string>();
   readonly #seen = new Set<string>();
+  /** Ids of the judged rows by number, ascending. */
+  readonly #rows: { readonly n: number; readonly id: string }[] = [];
   /** Rows up to this one are judged. */
   seenUpTo = 0;
   lostCount = 0;
@@ -54,9 +56,21 @@ export class InsertLedger {
       if (this.#seen.has(id)) problems.push(`insert ${id} was applied twice, again as row ${n}`);
       if (this.#refused.has(id)) problems.push(`insert ${id} was refused and is there as row ${n}`);
       this.#seen.add(id);
+      this.#rows.push({ n, id });
       this.seenUpTo = Math.max(this.seenUpTo, n);
     }
     return problems;
+  }
+
+  /** Of rows that a node gave as those after number `from`: the first that is not as it was judged. */
+  firstWrong(from: number, given: readonly InsertRow[]): string | null {
+    let at = this.#rows.findIndex(({ n }) => n > from);
+    for (const { n, id, body } of given) {
+      const row = this.#rows[at++];
+      if (row?.n === n && row.id === id && body === bodyOf(id)) continue;
+      return `row ${n} ${id} ${body} where ${row?.n} ${row?.id} should be`;
+    }
+    return null;
   }
 
   /** Acknowledged before `beforeMs`, and not among the rows taken so far. */

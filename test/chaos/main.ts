@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { Cluster } from "../cluster/cluster.ts";
 import { loopbackNetwork, namespaceNetwork, namespaceProblem } from "../cluster/test-network.ts";
 import { ChaosRun } from "./chaos-run.ts";
+import { damage } from "./damage-faults.ts";
 import { partition } from "./partition-faults.ts";
 import { PowerDisk, powerDiskProblem } from "./power-disk.ts";
 import { powerCutOfAll, powerCutOfOne } from "./power-faults.ts";
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     kills: { type: "string", default: "1000" },
     partitions: { type: "string", default: "20" },
     "power-cuts": { type: "string", default: "100" },
+    flips: { type: "string", default: "50" },
     pauses: { type: "string", default: "20" },
     minutes: { type: "string", default: "120" },
     clients: { type: "string", default: "8" },
@@ -66,6 +68,7 @@ run = new ChaosRun({
     { name: "kill most", fault: killMost, count: group },
     { name: "kill all", fault: killAll, count: group },
     ...powerFaults(),
+    { name: "damage", fault: damage, count: Number(values.flips), alone: true },
     { name: "pause", fault: pauseOne, count: Number(values.pauses) },
     {
       name: "partition",

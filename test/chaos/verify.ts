@@ -87,6 +87,31 @@ function insertRowOf(row: SqlRow): { n: number; id: string; body: string } {
   return { n: Number(row[0]), id: row[1] ?? "", body: row[2] ?? "" };
 }
 
+/**
+ * Compares a node's own rows with those that a strong read gave before: null when it has them all, else what is
+ * missing yet. Rows that never were, or are not in their place, are a violation.
+ */
+export async function verifyPrefix(
+  { workload, violated }: VerifyOptions,
+  node: ClusterNode,
+): Promise<string | null> {
+  const { inserts, sql } = workload;
+  const wanted = inserts.seenUpTo;
+  const headers = { "Mycelium-Consistency": "local" };
+  let from = 0;
+  for (;;) {
+    const page = `SELECT n, id, body FROM ins WHERE n > ? AND n <= ? ORDER BY n LIMIT ${PAGE_ROWS}`;
+    const answer = await sql.run(node.target, [{ sql: page, args: [from, wanted] }], { headers });
+    if (answer.kind !== "ok") return JSON.stringify(answer);
+    const rows = (answer.results[0] ?? []).map(insertRowOf);
+    const wrong = inserts.firstWrong(from, rows);
+    if (wrong !== null) violated(`${node.state} served ${wrong}`);
+    if (wrong !== null) return wrong;
+    from = rows.at(-1)?.n ?? from;
+    if (rows.length < PAGE_ROWS) return from >= wanted ? null : `rows up to ${from} of ${wanted}`;
+  }
+}
+
 /** With nothing under way: every node's own tables, read locally, must be the same. */
 export async function verifyReplicas(options: VerifyOptions): Promise<void> {
   const { cluster, workload, violated } = options;
