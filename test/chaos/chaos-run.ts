@@ -70,9 +70,7 @@ export class ChaosRun {
     this.#workload.start();
     const faults = shuffled(
       this.#random,
-      plan.flatMap(({ name, fault, count }) =>
-        Array.from({ length: count }, () => ({ name, fault })),
-      ),
+      plan.flatMap((planned) => Array.from({ length: planned.count }, () => planned)),
     );
     const verify = this.#verifyOptions();
     for (const [i, planned] of faults.entries()) {
