@@ -1,5 +1,6 @@
 /** How every connection to a shard's file is opened: typed values, WAL, defensive, guarded. */
 
+import { closeSync, existsSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { MyceliumError, messageOf } from "../../base/index.ts";
 import { throwIfCorrupt } from "./sql-error.ts";
@@ -32,6 +33,7 @@ const OPTIONS = {
 /** Throws STATE_CORRUPT when the file is no sound database. */
 export function openConnection(path: string, options: ConnectionOptions): DatabaseSync {
   installGuardedVfs(options.guardPath);
+  if (!options.readOnly) createPrivate(path);
   let db: DatabaseSync;
   try {
     db = new DatabaseSync(path, { ...OPTIONS, readOnly: options.readOnly });
@@ -50,6 +52,14 @@ export function openConnection(path: string, options: ConnectionOptions): Databa
     throwIfCorrupt(error);
     throw error;
   }
+}
+
+/**
+ * Makes a missing file for its owner alone; SQLite gives its WAL the same mode. A file that exists is not touched:
+ * closing it would drop the locks of this process's other connections.
+ */
+export function createPrivate(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, "wx", 0o600));
 }
 
 function configure(db: DatabaseSync, options: ConnectionOptions): void {

@@ -8,7 +8,7 @@ import { closeSync, fdatasyncSync, openSync, readSync, rmSync, statSync } from "
 import { backup, type DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import type { LogIndex } from "../../base/index.ts";
-import { openConnection } from "./connection.ts";
+import { createPrivate, openConnection } from "./connection.ts";
 import { throwIfCorrupt } from "./sql-error.ts";
 import { readPosition } from "./store-tables.ts";
 import { hashTable, listTables } from "./table-hash.ts";
@@ -70,6 +70,7 @@ export class CopyEngine {
    */
   async copyTo(target: string): Promise<CopiedFile> {
     rmSync(target, { force: true });
+    createPrivate(target);
     try {
       await backup(this.#db, target, { rate: ALL_PAGES });
       return describe(target, this.#options.guardPath);

@@ -6,6 +6,7 @@ import {
   openSync,
   readdirSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -91,6 +92,20 @@ test("readers see committed data only, beside an open batch", async () => {
   await db.commit(asLogIndex(3));
   expect(await read(db, "SELECT count(*) FROM t")).toEqual([[0n]]);
   await db.close();
+});
+
+test("every file is its owner's alone", async () => {
+  const { db, directory } = await filled(10);
+  const info = await db.createSnapshot(metaAt);
+  const { db: other, directory: elsewhere } = await fresh();
+  await other.installSnapshot(info, (offset, size) => db.readSnapshot(info.id, offset, size));
+  for (const at of [directory, join(directory, "snapshots"), elsewhere]) {
+    for (const entry of readdirSync(at, { withFileTypes: true })) {
+      const mode = statSync(join(at, entry.name)).mode & 0o777;
+      expect([entry.name, mode]).toEqual([entry.name, entry.isDirectory() ? 0o700 : 0o600]);
+    }
+  }
+  await Promise.all([db.close(), other.close()]);
 });
 
 test("a reader follows schema changes", async () => {
