@@ -23,6 +23,7 @@ import {
   encodePrimaryProof,
   encodeSeedSpore,
   encodeSignedRecord,
+  FLAP_GAP_MS,
   LatentMap,
   orderClaims,
   PROOF_INTERVAL_MS,
@@ -94,6 +95,8 @@ const PULL_INTERVAL_MS = 60_000;
 const PULL_TIMEOUT_MS = 10_000;
 const PULL_BYTES_MAX = 1 << 20;
 const CACHE_INTERVAL_MS = 30_000;
+/** Without news the cache is written this often: half of the absence that would end a period of activity. */
+const CACHE_AGE_MAX_MS = FLAP_GAP_MS / 2;
 /** Cached spores and known members get this long before seeds are read. */
 const SEED_WAIT_MS = 2_000;
 const SEED_READ_INTERVAL_MS = 30_000;
@@ -113,6 +116,7 @@ export class Discovery {
   #peers = "";
   #cachedCount = 0;
   #cacheIsStale = false;
+  #cachedAtMs = Number.NEGATIVE_INFINITY;
   #isPulling = false;
   #publishedAtMs = Number.NEGATIVE_INFINITY;
   #gossipPeerCount = 0;
@@ -246,9 +250,9 @@ export class Discovery {
   /** Returns false for what its sender should not have passed on. */
   #gossiped(topic: string, from: NodeId, payload: Uint8Array): boolean {
     if (topic !== RECORDS_TOPIC) return this.#intake.takeProof(payload) !== "invalid";
-    const verdict = this.#intake.takeRecord(payload, from, this.#options.clock.wallMs());
-    if (verdict.ok) this.#noteChange();
-    return verdict.ok || verdict.check === null;
+    const taken = this.#intake.takeRecord(payload, from, this.#options.clock.wallMs());
+    if (taken === "news") this.#noteChange();
+    return taken !== "refused";
   }
 
   #noteChange(): void {
@@ -273,16 +277,17 @@ export class Discovery {
     for (const node of links.linked()) this.#latent.seen(node, clock.wallMs());
     const description = describe();
     const peerCount = gossip?.peerCount() ?? 0;
+    const hasChanged = this.#self.hasChanged(description);
     const isDue =
+      hasChanged ||
       clock.monotonicMs() - this.#publishedAtMs >= PUBLISH_INTERVAL_MS ||
-      this.#self.hasChanged(description) ||
       (peerCount > 0 && this.#gossipPeerCount === 0);
     this.#gossipPeerCount = peerCount;
     if (!isDue) return;
     const signed = this.#self.sign(description, clock.wallMs());
     this.#publishedAtMs = clock.monotonicMs();
     this.#latent.merge(signed, clock.wallMs());
-    this.#noteChange();
+    if (hasChanged) this.#noteChange();
     await gossip?.publish(RECORDS_TOPIC, encodeSignedRecord(signed));
   }
 
@@ -361,8 +366,11 @@ export class Discovery {
   }
 
   async #saveCache(): Promise<void> {
-    if (!this.#cacheIsStale) return;
+    const { clock } = this.#options;
+    const isOld = clock.monotonicMs() - this.#cachedAtMs >= CACHE_AGE_MAX_MS;
+    if (!this.#cacheIsStale && !isOld && !this.#stopped) return;
     this.#cacheIsStale = false;
+    this.#cachedAtMs = clock.monotonicMs();
     const bundle = this.#intake.bundle();
     await this.#options.cache.write(encodeBundle(bundle, BUNDLE_BYTES_MAX));
     this.#cachedCount = bundle.records.length;

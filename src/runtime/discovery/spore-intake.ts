@@ -9,6 +9,7 @@ import {
   encodePrimaryProof,
   encodeSignedRecord,
   type LatentMap,
+  type NodeRecord,
   type SignedRecord,
 } from "../../domain/spore/index.ts";
 import type { Clock, Logger, Metrics } from "../../ports/index.ts";
@@ -26,6 +27,12 @@ export interface IntakeOptions {
   readonly metrics: Metrics;
 }
 
+/**
+ * `news`: another node, or one that can be reached elsewhere. `renewed`: nothing but number, time and activity differ.
+ * `known`: nothing new, no fault either.
+ */
+export type Taken = "news" | "renewed" | "known" | "refused";
+
 export class SporeIntake {
   readonly #options: IntakeOptions;
   readonly #latent: LatentMap;
@@ -42,11 +49,8 @@ export class SporeIntake {
     this.#self = parts.self;
   }
 
-  /**
-   * Checks a record and merges it. `source` is null for the own disk and for a seed: what they hold proves itself.
-   * A verdict that is ok is news.
-   */
-  takeRecord(encoded: Uint8Array, source: NodeId | null, heardAtMs: number): EntryVerdict {
+  /** Checks a record and merges it. `source` is null for the own disk and for a seed: what they hold proves itself. */
+  takeRecord(encoded: Uint8Array, source: NodeId | null, heardAtMs: number): Taken {
     const { clock, members, network } = this.#options;
     const nowMs = clock.wallMs();
     const seenAtMs = Math.min(heardAtMs, nowMs);
@@ -57,10 +61,13 @@ export class SporeIntake {
       held: (node) => this.#latent.get(node)?.signed ?? null,
       sourceIsTrusted: source === null || !members.isRevoked(source),
     });
-    if (verdict.ok) this.#merge(verdict.entry, seenAtMs);
-    else if (verdict.check !== null) this.#tellRefusal(source, verdict);
-    else if (source !== null) this.#latent.seen(source, seenAtMs);
-    return verdict;
+    if (verdict.ok) return this.#merge(verdict.entry, seenAtMs);
+    if (verdict.check !== null) {
+      this.#tellRefusal(source, verdict);
+      return "refused";
+    }
+    if (source !== null) this.#latent.seen(source, seenAtMs);
+    return "known";
   }
 
   /** True when anything of it was news. */
@@ -70,7 +77,7 @@ export class SporeIntake {
   ): boolean {
     let isNews = false;
     for (const { record, seenAtMs } of records) {
-      if (this.takeRecord(record, source, seenAtMs).ok) isNews = true;
+      if (this.takeRecord(record, source, seenAtMs) === "news") isNews = true;
     }
     return isNews;
   }
@@ -99,13 +106,16 @@ export class SporeIntake {
     return { records, proof: best === null ? null : encodePrimaryProof(best) };
   }
 
-  #merge(signed: SignedRecord, seenAtMs: number): void {
+  #merge(signed: SignedRecord, seenAtMs: number): Taken {
+    const { node, sequence } = signed.record;
     // Of an earlier life whose cache is lost: the next publication outranks it.
-    if (signed.record.node === this.#options.key.nodeId) {
-      this.#self.outrank(signed.record.sequence);
-    } else {
-      this.#latent.merge(signed, seenAtMs);
+    if (node === this.#options.key.nodeId) {
+      this.#self.outrank(sequence);
+      return "known";
     }
+    const held = this.#latent.get(node)?.signed.record;
+    if (!this.#latent.merge(signed, seenAtMs)) return "known";
+    return held !== undefined && isSameBesidesTime(held, signed.record) ? "renewed" : "news";
   }
 
   #tellRefusal(source: NodeId | null, verdict: Extract<EntryVerdict, { ok: false }>): void {
@@ -113,4 +123,9 @@ export class SporeIntake {
     this.#options.metrics.count("mycelium_spores_refused_total", 1, { check: check ?? "none" });
     this.#options.logger.debug("spore refused", { source, check, reason });
   }
+}
+
+function isSameBesidesTime(a: NodeRecord, b: NodeRecord): boolean {
+  const timeless = { sequence: 0, issuedAtMs: 0, activity: [] };
+  return JSON.stringify({ ...a, ...timeless }) === JSON.stringify({ ...b, ...timeless });
 }
