@@ -35,6 +35,9 @@ const { values } = parseArgs({
   },
 });
 
+// Whatever ends the run, no process, namespace or mount stays.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
 const print = (line: Readonly<Record<string, unknown>>) => console.log(JSON.stringify(line));
 const kills = Number(values.kills);
 // Of the kills, one in twenty-five takes all nodes and one in twenty-five all but one.

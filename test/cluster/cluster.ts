@@ -44,6 +44,9 @@ export class Cluster {
   /** Resolves when every node votes in `main`. */
   static async form(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
+    process.once("exit", () => {
+      for (const node of cluster.nodes) void node.kill();
+    });
     const [first, ...others] = cluster.nodes;
     if (first === undefined) throw new Error("a cluster has at least one node");
     await first.command("init", "--network", "chaos", ...first.portFlags);
