@@ -25,7 +25,7 @@ import { groupsFor, MAIN } from "./groups.ts";
 import { HttpServer } from "./http-server.ts";
 import { LocalApi } from "./local-api.ts";
 import { LocalCommands } from "./local-commands.ts";
-import { MemberUpkeep } from "./member-upkeep.ts";
+import { loadCachedMembers, MemberUpkeep } from "./member-upkeep.ts";
 import { answerPeer } from "./peer-requests.ts";
 import { Placement } from "./placement.ts";
 import { gatewayLimits } from "./settings.ts";
@@ -73,6 +73,7 @@ export class Agent {
   async start(): Promise<void> {
     const { config, directory, transport } = this.#core;
     this.#phase = "discovery";
+    loadCachedMembers(this.#core);
     const { port: p2p } = await this.#startLinks();
     const http = this.#http.listen(config.host, config.port);
     this.#ports = { http, p2p, gossip: null };
@@ -239,10 +240,12 @@ export class Agent {
   }
 
   #authorize(token: string): Authorization {
-    const { host, membership, state } = this.#core;
+    const { grant, host, membership, state } = this.#core;
     const verdict: SqlTokenVerdict = this.#tokens.verify(token, {
       networkId: state.network.id,
-      isValidator: (node) => membership.isValidator(node),
+      // Its own tokens hold from the first moment, before there is a list.
+      isValidator: (node) =>
+        node === grant.member ? grant.role === "validator" : membership.isValidator(node),
       nowMs: host.clock.wallMs(),
     });
     if (!verdict.ok) {

@@ -46,6 +46,12 @@ export async function readMemberList(core: Core): Promise<MemberList | null> {
   return null;
 }
 
+/** The list as it was when this node last ran: tokens and links are judged by it until a newer one is read. */
+export function loadCachedMembers({ directory, membership }: Core): void {
+  const cached = directory.read(MEMBERS_FILE);
+  if (cached !== null) membership.replace(decodeMemberList(cached));
+}
+
 export class MemberUpkeep {
   readonly #core: Core;
   readonly #announcement: Announcement;
@@ -63,10 +69,9 @@ export class MemberUpkeep {
 
   /** Begins with the cached list; links are wanted from here on. */
   start(): void {
-    const { directory, membership, onApplied } = this.#core;
+    const { membership, onApplied } = this.#core;
     membership.onChange((list) => this.#changed(list));
-    const cached = directory.read(MEMBERS_FILE);
-    if (cached !== null) membership.replace(decodeMemberList(cached));
+    if (membership.members().length > 0) this.#changed(membership.list());
     onApplied.set(SYSTEM, () => this.#refresh());
     this.#refresh();
     void this.#upkeep();

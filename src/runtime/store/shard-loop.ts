@@ -8,7 +8,15 @@
  * never holds what the quorum has not.
  */
 
-import { assert, type LogIndex, MyceliumError, messageOf, type NodeId } from "../../base/index.ts";
+import {
+  asLogIndex,
+  assert,
+  errorCodeOf,
+  type LogIndex,
+  MyceliumError,
+  messageOf,
+  type NodeId,
+} from "../../base/index.ts";
 import type { SignedBundle } from "../../domain/replication/index.ts";
 import type { ProgramResult } from "../../domain/sql/index.ts";
 import type {
@@ -42,9 +50,12 @@ export class ShardLoop implements StateMachine {
   #pumping = false;
   #isWoken = false;
   #running: Promise<void> = Promise.resolve();
+  #replacement: Promise<unknown> = Promise.resolve();
 
   constructor(options: ShardOptions, position: ShardPosition) {
-    const resync = (reason: string) => void this.resync(reason);
+    const resync = (reason: string) => {
+      this.resync(reason).catch((error) => options.onFatal(error));
+    };
     this.#options = options;
     this.context = new ShardContext(options, position);
     this.digests = new DigestWatch(options, {
@@ -231,19 +242,32 @@ export class ShardLoop implements StateMachine {
       await this.#replaceBy(this.#options.replicaNodes(), this.#applier.received);
       return true;
     } catch (error) {
+      if (errorCodeOf(error) === undefined) throw error;
       this.#options.logger.warn("store resync failed, will retry", { reason: messageOf(error) });
       return false;
     }
   }
 
-  async #replaceBy(sources: readonly NodeId[], atLeast: LogIndex): Promise<SnapshotMeta> {
+  /** One replacement after the other: two at once could put an older state over a newer one. */
+  #replaceBy(sources: readonly NodeId[], atLeast: LogIndex): Promise<SnapshotMeta> {
+    const before = this.#replacement;
+    const replacement = before.then(
+      () => this.#replaceNow(sources, atLeast),
+      () => this.#replaceNow(sources, atLeast),
+    );
+    this.#replacement = replacement;
+    return replacement;
+  }
+
+  async #replaceNow(sources: readonly NodeId[], atLeast: LogIndex): Promise<SnapshotMeta> {
     const { context } = this;
     context.replacing = true;
     try {
       await this.#running;
       this.#endOpen();
-      const position = await this.#fetcher.fetch(sources, atLeast);
-      return this.#replaced(position);
+      // What was handed over meanwhile is not handed over again: a snapshot must hold it.
+      const needed = asLogIndex(Math.max(atLeast, this.#applier.received));
+      return this.#replaced(await this.#fetcher.fetch(sources, needed));
     } finally {
       context.replacing = false;
       this.#pump();
