@@ -1,2 +1,2 @@
-export { LINK_LIMITS, type LinkLimits, type LinkOptions } from "./link-options.ts";
+export type { LinkLimits, LinkOptions } from "./link-options.ts";
 export { LinkTransport } from "./link-transport.ts";

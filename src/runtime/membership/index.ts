@@ -1,12 +1,9 @@
 export {
   decideReplicas,
-  nextReplicaChange,
   type PlacementInput,
-  rawWeight,
   takesPart,
-  VOTER_GONE_MS,
 } from "./decide-replicas.ts";
-export { ENROL_REPLY_SIZE_BYTES_MAX, ENROL_REQUEST_SIZE_BYTES_MAX } from "./enrol-message.ts";
+export { ENROL_REPLY_SIZE_BYTES_MAX } from "./enrol-message.ts";
 export { Enrolment, type EnrolmentOptions } from "./enrolment.ts";
 export { createInvite, type Invite, type InviteOptions, type InviteRequest } from "./invite.ts";
 export {
@@ -18,11 +15,9 @@ export {
 } from "./join-request.ts";
 export {
   type Announcement,
-  decodeAnnouncement,
   decodeMemberList,
   encodeAnnouncement,
   encodeMemberList,
-  MEMBER_LIST_SIZE_BYTES_MAX,
   type Member,
   type MemberList,
   type RevokedNode,
