@@ -197,7 +197,7 @@ export class ProgramRunner {
       throw new TransactionLost(position, failure ?? sqlError(SQLITE_ERROR, "transaction lost"));
     }
     if (mark) this.#unmark(failure);
-    this.#noteSchemaChange(plan);
+    this.#noteSchemaChange(plan, failure === null);
     if (failure !== null || result === null) {
       return failed(failure ?? sqlError(SQLITE_ERROR, "no result"));
     }
@@ -214,9 +214,9 @@ export class ProgramRunner {
     } else statement.release();
   }
 
-  #noteSchemaChange(plan: StatementPlan): void {
+  #noteSchemaChange(plan: StatementPlan, succeeded: boolean): void {
     if (!isSchemaPlan(plan)) return;
-    this.#schemaChanged = true;
+    if (succeeded) this.#schemaChanged = true;
     this.#parts.cache.clear();
   }
 

@@ -149,3 +149,44 @@ test("the system role keeps its tables, and users' tables stay theirs", () => {
     "SQLITE_AUTH",
   ]);
 });
+
+test("tools may look at the schema, as PRAGMAs and as tables, in reads of every role", () => {
+  const leader = leaderWith(KEYED, "CREATE INDEX i ON t (b, a)");
+  const queries = [
+    "PRAGMA table_info(t)",
+    "PRAGMA main.table_xinfo('t')",
+    "PRAGMA index_list(t)",
+    "PRAGMA foreign_key_list(t)",
+    "PRAGMA foreign_key_check",
+    "PRAGMA integrity_check",
+    "SELECT name, type, pk FROM pragma_table_info('t')",
+    "SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.name = 't'",
+    "SELECT * FROM pragma_index_list('t')",
+    "SELECT value FROM json_each('[1, 2]')",
+    "EXPLAIN QUERY PLAN SELECT * FROM t WHERE b = 1",
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 3) SELECT x FROM c",
+    "VALUES (1), (2)",
+  ];
+  for (const query of queries) {
+    for (const role of ["read", "write", "system"] as const) {
+      const [outcome] = leader.run(request([step(query)], role));
+      expect([query, role, outcome]).toMatchObject([query, role, { ok: true }]);
+    }
+  }
+});
+
+test("a schema change that is refused does not reach the log", () => {
+  const leader = leaderWith(KEYED);
+  const logged = leader.log.length;
+  for (const text of [
+    "CREATE TABLE t (a)",
+    "CREATE TEMP TABLE x (a)",
+    "DROP TABLE nowhere",
+    "CREATE",
+  ]) {
+    expect(leader.lead([sql(text)]).outcomes[0]?.kind).toBe("unchanged");
+  }
+  const asReader = request([step("DROP TABLE t")], "read");
+  expect(leader.lead([asReader]).outcomes[0]?.kind).toBe("unchanged");
+  expect(leader.log.length).toBe(logged);
+});
