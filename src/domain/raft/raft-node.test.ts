@@ -238,6 +238,19 @@ test("what only a broken or hostile peer claims is MALFORMED", () => {
   expect(errorOf(() => leader.acknowledge(99))).toBe("MALFORMED");
 });
 
+test("a transfer that is asked for again and again still ends", () => {
+  const subject = new Subject();
+  subject.lead();
+  subject.acknowledge(2);
+  for (let tick = 0; tick < DEFAULT_RAFT_OPTIONS.electionTicks; tick++) {
+    expect(subject.node.canPropose).toBe(tick === 0);
+    expect(subject.node.transferLeadership(null)).toBeNull();
+    subject.acknowledge(2);
+    subject.node.tick();
+  }
+  expect(subject.node.canPropose).toBe(true);
+});
+
 test("messages for an earlier life of this replica are ignored", () => {
   const subject = new Subject();
   subject.node.step({ ...append(9, [1, 1], []), to: asReplicaId("a#1") });

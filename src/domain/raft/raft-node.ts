@@ -68,7 +68,6 @@ export type TransferRefusal = "notLeader" | "notVoter";
 
 const SCAN_BYTES_MAX = 1_048_576;
 const NO_READS: readonly ReadState[] = [];
-const NO_ENTRIES: readonly LogEntry[] = [];
 const NO_MESSAGES: readonly Message[] = [];
 
 export class RaftNode {
@@ -162,7 +161,9 @@ export class RaftNode {
   transferLeadership(target: ReplicaId | null): TransferRefusal | null {
     const core = this.#core;
     if (core.role !== "leader") return "notLeader";
-    const chosen = target ?? bestSuccessor(core);
+    // Asked again, it goes on: its time must not begin anew.
+    const chosen = target ?? core.transferTarget ?? bestSuccessor(core);
+    if (chosen !== null && chosen === core.transferTarget) return null;
     if (chosen === null || chosen === core.id || !isVoter(core.configuration, chosen)) {
       return "notVoter";
     }
@@ -197,13 +198,11 @@ export class RaftNode {
 
   /** The state machine has applied up to `index`: more can be handed out. */
   applied(index: LogIndex): void {
-    let done = 0;
-    for (const part of this.#applying) {
-      if (part.index > index) break;
+    let part = this.#applying[0];
+    for (; part !== undefined && part.index <= index; part = this.#applying[0]) {
       this.#applyingBytes -= part.sizeBytes;
-      done++;
+      this.#applying.shift();
     }
-    if (done > 0) this.#applying.splice(0, done);
   }
 
   /**
@@ -374,10 +373,10 @@ export class RaftNode {
 
   #takeCommitted(): readonly LogEntry[] {
     const core = this.#core;
-    if (core.needsState || core.installing !== null) return NO_ENTRIES;
+    if (core.needsState || core.installing !== null) return [];
     const to = Math.min(core.commitIndex, core.log.stableIndex) as LogIndex;
     const room = core.options.applyBytesMax - this.#applyingBytes;
-    if (to <= core.handedIndex || room <= 0) return NO_ENTRIES;
+    if (to <= core.handedIndex || room <= 0) return [];
     const entries = core.log.entries((core.handedIndex + 1) as LogIndex, to, room);
     let sizeBytes = 0;
     for (const entry of entries) sizeBytes += entrySizeBytes(entry);
