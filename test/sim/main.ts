@@ -1,7 +1,8 @@
 /**
  * bun run sim [--seeds N] [--from N]   N seeds (2,000) over all cores
  * bun run sim --seed N [--trace]       one seed; with --trace every event as a line
- * bun run sim --mutants [--only NAME]  plants each bug of mutants.ts and shows which seed catches it
+ * bun run sim --mutants [--only NAMES] plants each bug of mutants.ts and shows which seed catches it;
+ *                                      gives each --seconds N (300)
  */
 
 import { availableParallelism } from "node:os";
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     mutants: { type: "boolean", default: false },
     only: { type: "string" },
+    seconds: { type: "string", default: "300" },
     processes: { type: "string", default: String(availableParallelism()) },
   },
 });
@@ -28,6 +30,7 @@ const { values } = parseArgs({
 if (values.mutants) {
   const isAllCaught = await runMutants({
     only: values.only ?? null,
+    timeLimitMs: countOf(values.seconds, "seconds") * 1_000,
     processCount: countOf(values.processes, "processes"),
   });
   process.exit(isAllCaught ? 0 : 1);

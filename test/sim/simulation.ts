@@ -31,7 +31,7 @@ const RECOVERY_LIMIT_MS = 60_000;
 /** After so many events without an end, time does not pass any more: a busy loop. */
 const STEP_COUNT_MAX = 4_000_000;
 /** Between looks at rejections that nobody handled, which the event loop reports. */
-const BREATH_STEP_COUNT = 50_000;
+const BREATH_STEP_COUNT = 2_000;
 
 export async function simulate(
   seed: number,
