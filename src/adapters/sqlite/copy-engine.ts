@@ -4,10 +4,18 @@
  */
 
 import { createHash } from "node:crypto";
-import { closeSync, fdatasyncSync, openSync, readSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { backup, type DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import type { LogIndex } from "../../base/index.ts";
+import { type LogIndex, MyceliumError } from "../../base/index.ts";
 import { createPrivate, openConnection } from "./connection.ts";
 import { throwIfCorrupt } from "./sql-error.ts";
 import { readPosition } from "./store-tables.ts";
@@ -35,8 +43,15 @@ export class CopyEngine {
   readonly #db: DatabaseSync;
   #snapshotOpen = false;
 
+  /** Throws CLOSED when the file was replaced meanwhile; it never makes one. */
   constructor(options: CopyOptions) {
     this.#options = options;
+    if (!existsSync(options.path)) {
+      throw new MyceliumError(
+        "CLOSED",
+        "Cannot copy the database: it was replaced meanwhile; retry",
+      );
+    }
     const settings = { ...options, cacheSizeBytes: CACHE_SIZE_BYTES, readOnly: false };
     this.#db = openConnection(options.path, settings);
     this.#db.exec("PRAGMA wal_autocheckpoint = 0");
