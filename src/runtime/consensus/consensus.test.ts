@@ -522,3 +522,13 @@ test("a leader whose state machine is stuck hands over", async () => {
   expect(await world.until(() => !leader.leads)).toBe(true);
   expect(await world.until(() => followers.some((node) => node.leads), 10_000)).toBe(true);
 });
+
+test("members that cannot be are refused before anything changes", async () => {
+  const world = new World();
+  const { leader } = await startThree(world);
+  const tooMany = configurationOf([..."abcdefgh"]);
+  const before = leader.consensus.configuration(GROUP);
+  const refused = leader.consensus.changeMembers(GROUP, tooMany, 1_000);
+  expect(await refused.catch(errorCodeOf)).toBe("BAD_ARGUMENT");
+  expect(leader.consensus.configuration(GROUP)).toEqual(before);
+});

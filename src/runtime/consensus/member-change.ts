@@ -7,8 +7,10 @@ import { MyceliumError } from "../../base/index.ts";
 import {
   type Configuration,
   describeConfiguration,
+  encodeConfiguration,
   equalConfigurations,
   isVoter,
+  makeConfiguration,
   type RaftNode,
   stepTowards,
 } from "../../domain/raft/index.ts";
@@ -29,23 +31,22 @@ export class MemberChange {
     this.#promoteLagEntries = promoteLagEntries;
   }
 
-  /** Resolves when `target` is committed. Rejects with OVERLOADED while another change is under way. */
-  begin(target: Configuration, deadlineMs: number): Promise<void> {
+  /**
+   * Resolves when `wanted` is committed. Rejects with OVERLOADED while another change is under way, with BAD_ARGUMENT
+   * before anything was changed.
+   */
+  async begin(wanted: Configuration, deadlineMs: number): Promise<void> {
+    const target = makeConfiguration({ voters: wanted.voters, learners: wanted.learners });
+    encodeConfiguration(target);
     if (this.#change !== null) {
-      return Promise.reject(
-        new MyceliumError(
-          "OVERLOADED",
-          "Cannot change the members: another change is under way; retry when it is done",
-        ),
+      throw new MyceliumError(
+        "OVERLOADED",
+        "Cannot change the members: another change is under way; retry when it is done",
       );
     }
     return new Promise((resolve, reject) => {
       this.#change = { target, deadlineMs, resolve, reject };
     });
-  }
-
-  get isActive(): boolean {
-    return this.#change !== null;
   }
 
   /** Does what can be done now. */
