@@ -33,7 +33,7 @@ export const nodeClassShape = oneOf("sclerotium", "rhizomorph", "hypha");
 const nodeRoleShape = nullable(oneOf("validator", "miner"));
 const tierShape = oneOf(0, 1, 2);
 
-/** Spec 04, boot and handoff; `stopping` after SIGTERM or `POST /v1/stop`. */
+/** How far it is in boot and handoff; `stopping` after SIGTERM or `POST /v1/stop`. */
 const nodeStateShape = oneOf(
   "bootstrap",
   "discovery",
@@ -82,7 +82,7 @@ const peerShape = object({
 
 const replicaShape = object({
   node: nodeIdShape,
-  /** After levelling (DESIGN 4.3); 0 for a learner. */
+  /** After levelling; 0 for a learner. */
   weight: integer(),
   voter: flag,
   /** Highest entry known to be on it, and how far that is behind; null where this node cannot know (no leader). */
