@@ -16,11 +16,13 @@ import {
 } from "../domain/api/index.ts";
 import { type SqlTokenVerdict, SqlTokenVerifier } from "../domain/identity/index.ts";
 import { RAFT_CHANNEL } from "../runtime/consensus/index.ts";
+import type { Discovery } from "../runtime/discovery/index.ts";
 import { type Authorization, SqlGateway } from "../runtime/gateway/index.ts";
-import { Enrolment } from "../runtime/membership/index.ts";
-import { announcementOf, endpoint, type Ports } from "./announce.ts";
+import { type Announcement, Enrolment } from "../runtime/membership/index.ts";
+import { announcementOf, endpoint, NOTHING_ANNOUNCED, type Ports } from "./announce.ts";
 import { ClockCheck } from "./clock-check.ts";
 import { type Core, closeCore } from "./core.ts";
+import { startDiscovery } from "./discovery.ts";
 import { groupsFor, MAIN } from "./groups.ts";
 import { HttpServer } from "./http-server.ts";
 import { LocalApi } from "./local-api.ts";
@@ -47,7 +49,9 @@ export class Agent {
   readonly #http: HttpServer;
   #phase: Phase = "bootstrap";
   #ports: Ports = { http: 0, p2p: 0, gossip: null };
+  #announcement: Announcement = NOTHING_ANNOUNCED;
   #upkeep: MemberUpkeep | null = null;
+  #discovery: Discovery | null = null;
   #placement: Placement | null = null;
 
   /** `onEnd` is told when a command asks for the end of this agent. */
@@ -76,11 +80,13 @@ export class Agent {
     loadCachedMembers(this.#core);
     const { port: p2p } = await this.#startLinks();
     const http = this.#http.listen(config.host, config.port);
-    this.#ports = { http, p2p, gossip: null };
+    const gossip = config.gossip && config.gossipPort > 0 ? config.gossipPort : null;
+    this.#ports = { http, p2p, gossip };
     const announcement = announcementOf(config, this.#ports, VERSION);
     this.#core.addresses.current = announcement.addresses;
     this.#placement = this.#makePlacement();
-    this.#upkeep = new MemberUpkeep(this.#core, announcement, () => this.#placement?.wake());
+    this.#announcement = announcement;
+    this.#upkeep = new MemberUpkeep(this.#core, announcement, () => this.#membersChanged());
     this.#upkeep.start();
     this.#http.listenLocal(localSocketPath(directory.path));
     this.#placement?.wake();
@@ -93,6 +99,21 @@ export class Agent {
     });
   }
 
+  /** What can wait until the node serves: libp2p is slow to load. Throws PORT_TAKEN. */
+  async startDiscovery(): Promise<void> {
+    const { config, transport } = this.#core;
+    const { discovery, port } = await startDiscovery(this.#core, () => this.#announcement);
+    if (this.#phase === "stopping") return discovery.stop();
+    this.#discovery = discovery;
+    discovery.onPeers((peers) => transport.setPeers(peers));
+    transport.setPeers(discovery.peers());
+    this.#ports = { ...this.#ports, gossip: port };
+    const announcement = announcementOf(config, this.#ports, VERSION);
+    if (announcement.multiaddrs.join() === this.#announcement.multiaddrs.join()) return;
+    this.#announcement = announcement;
+    this.#upkeep?.announce(announcement);
+  }
+
   /** Graceful: leadership goes first, so that the others hardly notice. */
   async stop(): Promise<void> {
     const { host } = this.#core;
@@ -101,6 +122,7 @@ export class Agent {
     host.logger.info("node stops");
     this.#placement?.stop();
     this.#upkeep?.stop();
+    await this.#discovery?.stop();
     await this.#core.consensus.handOverAll();
     await this.#gateway.close();
     const drained = this.#http.close();
@@ -134,7 +156,7 @@ export class Agent {
       links,
       linkStatuses: transport.links(),
       listen: this.#listen(),
-      spores: {
+      spores: this.#discovery?.status() ?? {
         authority: this.#authority(),
         latent: 0,
         cached: membership.members().length,
@@ -163,6 +185,7 @@ export class Agent {
         host.logger.info("link up", { peer: hello.node, address });
         links.up(hello);
         this.#clocks.note(hello.node, hello.wallMs);
+        this.#discovery?.linkUp(hello.node);
         this.#placement?.wake();
       },
       linkDown: (node, reason) => {
@@ -179,8 +202,16 @@ export class Agent {
           shards: shards.map((one) => one.shard),
           membership,
           store: this.#core.store,
+          discovery: this.#discovery,
         }),
     });
+  }
+
+  #membersChanged(): void {
+    const { membership, transport } = this.#core;
+    this.#discovery?.membersChanged();
+    transport.setPeers(this.#discovery?.peers() ?? membership.peers());
+    this.#placement?.wake();
   }
 
   #makePlacement(): Placement | null {

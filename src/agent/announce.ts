@@ -14,6 +14,14 @@ export interface Ports {
   readonly gossip: number | null;
 }
 
+export const NOTHING_ANNOUNCED: Announcement = {
+  addresses: [],
+  apiAddresses: [],
+  multiaddrs: [],
+  validatorWeight: 1,
+  version: "",
+};
+
 /** Hosts at which others reach this node: ADVERTISE, else HOST if it is one address, else those of the interfaces. */
 export function reachableHosts(config: Config): readonly string[] {
   if (config.advertise.length > 0) return config.advertise.slice(0, ADDRESS_COUNT_MAX);

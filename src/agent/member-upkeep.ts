@@ -54,7 +54,7 @@ export function loadCachedMembers({ directory, membership }: Core): void {
 
 export class MemberUpkeep {
   readonly #core: Core;
-  readonly #announcement: Announcement;
+  #announcement: Announcement;
   readonly #onChange: () => void;
   readonly #listed = Promise.withResolvers<void>();
   #timer: Timer | null = null;
@@ -74,6 +74,14 @@ export class MemberUpkeep {
     if (membership.members().length > 0) this.#changed(membership.list());
     onApplied.set(SYSTEM, () => this.#refresh());
     this.#refresh();
+    void this.#upkeep();
+  }
+
+  /** What this node says of itself is another now: the list is told. */
+  announce(announcement: Announcement): void {
+    this.#announcement = announcement;
+    this.#announced = false;
+    this.#timer?.cancel();
     void this.#upkeep();
   }
 
@@ -130,7 +138,7 @@ export class MemberUpkeep {
   }
 
   #changed(list: MemberList): void {
-    const { directory, grant, links, membership, transport } = this.#core;
+    const { directory, grant, links, transport } = this.#core;
     const ids = new Set<NodeId>(list.members.map((member) => member.id));
     for (const { node } of transport.links()) {
       if (!ids.has(node) && list.revoked.some((one) => one.id === node)) {
@@ -138,7 +146,6 @@ export class MemberUpkeep {
       }
     }
     links.keep(ids);
-    transport.setPeers(membership.peers());
     // An empty list is a start without a cache, not news worth keeping.
     if (ids.has(grant.member)) directory.write(MEMBERS_FILE, encodeMemberList(list));
     if (ids.has(grant.member)) this.#listed.resolve();

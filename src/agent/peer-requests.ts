@@ -1,6 +1,7 @@
 /** Routes other members' requests to whoever answers them: a shard's methods, or the member list. */
 
 import { MyceliumError, type NodeId } from "../base/index.ts";
+import type { Discovery } from "../runtime/discovery/index.ts";
 import type { MemberStore, Membership } from "../runtime/membership/index.ts";
 import type { Shard } from "../runtime/store/index.ts";
 
@@ -17,12 +18,15 @@ export function answerPeer(
     readonly shards: readonly Shard[];
     readonly membership: Membership;
     readonly store: MemberStore | null;
+    readonly discovery: Discovery | null;
   },
 ): Promise<Uint8Array> {
   if (method === MEMBERS_METHOD) return Promise.resolve(parts.membership.encodedList());
   if (method === LEAVE_METHOD && parts.store !== null) {
     return parts.store.beginLeave(from).then(() => new Uint8Array(0));
   }
+  if (parts.discovery?.serves(method) === true)
+    return parts.discovery.handle(from, method, payload);
   const shard = parts.shards.find((one) => one.serves(method));
   if (shard !== undefined) return shard.handle(from, method, payload);
   return Promise.reject(

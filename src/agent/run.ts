@@ -70,6 +70,8 @@ async function serve(
   try {
     await agent.start();
     notifier.notify("READY=1\nSTATUS=serving");
+    // In the background: the node serves without it, but a port that was asked for and is taken ends it.
+    agent.startDiscovery().catch((error) => host.onFatal(error));
     const stopWatchdog = feedWatchdog(host, notifier, options.watchdogMs);
     const ending = await untilEnded(ended);
     notifier.notify("STOPPING=1");

@@ -75,6 +75,11 @@ export class Membership {
     return standing?.role === "validator";
   }
 
+  /** Whether a node left or was removed and is no member again. */
+  isRevoked(id: NodeId): boolean {
+    return this.#revoked.has(id) && !this.#byId.has(id);
+  }
+
   /** Everybody to keep links with, this node left out. */
   peers(): readonly PeerAddress[] {
     const named = this.#list.members.map(({ id, addresses }) => ({ node: id, addresses }));
