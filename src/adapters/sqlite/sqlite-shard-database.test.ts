@@ -343,3 +343,31 @@ test("two shards share the Workers and stay apart, interactive transactions incl
   await Promise.all([db.close(), system.close()]);
   await host.close();
 });
+
+test("reads, copies and checkpoints around an installation see the old or the new database, never a stale one", async () => {
+  const host = new WorkerHost(CLOCK);
+  const { db } = await filled(200);
+  const info = await db.createSnapshot(metaAt);
+  const { db: other } = await filled(1, host);
+  const counts: Promise<unknown>[] = [];
+  const count = () => counts.push(read(other, "SELECT count(*) FROM t"));
+  count();
+  const chunks = async (offset: number, size: number) => {
+    count();
+    return await db.readSnapshot(info.id, offset, size);
+  };
+  const installed = other.installSnapshot(info, chunks);
+  const beside = [other.checkpoint(), other.hashTable("t"), other.tables(), other.openSnapshot()];
+  for (let i = 0; i < 20; i++) {
+    count();
+    await Promise.race([installed, counts.at(-1)]);
+  }
+  await installed;
+  await Promise.all(beside);
+  for (const rows of await Promise.all(counts)) {
+    expect(["1", "200"]).toContain(String((rows as bigint[][])[0]![0]));
+  }
+  expect(await read(other, "SELECT count(*) FROM t")).toEqual([[200n]]);
+  await Promise.all([db.close(), other.close()]);
+  await host.close();
+});

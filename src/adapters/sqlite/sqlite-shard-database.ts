@@ -70,6 +70,8 @@ export class SqliteShardDatabase implements ShardDatabase {
   /** Writes issued and not yet answered, and who waits for none. */
   #writesUnderWay = 0;
   #whenQuiet: (() => void)[] = [];
+  readonly #fileUses = new Set<Promise<unknown>>();
+  #swapping: Promise<unknown> | null = null;
   /** Writes wait while this is set. */
   #barrier: Promise<unknown> | null = null;
 
@@ -126,36 +128,42 @@ export class SqliteShardDatabase implements ShardDatabase {
     await this.#write("advance", index);
   }
 
-  async query(program: Program, options: QueryOptions): Promise<ProgramResult> {
-    await this.#openReader();
+  query(program: Program, options: QueryOptions): Promise<ProgramResult> {
     const { role, deadlineMs, snapshot } = options;
-    const settings = { role, deadlineMs, snapshot };
-    const packed = await this.#read("query", encodeProgram(program), settings);
-    return decodeProgramResult(packed);
+    return this.#useFile(async () => {
+      await this.#openReader();
+      const settings = { role, deadlineMs, snapshot };
+      return decodeProgramResult(await this.#read("query", encodeProgram(program), settings));
+    });
   }
 
-  async openSnapshot(): Promise<number> {
-    await this.#openReader();
-    return await this.#read("openSnapshot");
+  openSnapshot(): Promise<number> {
+    return this.#useFile(async () => {
+      await this.#openReader();
+      return await this.#read("openSnapshot");
+    });
   }
 
-  async closeSnapshot(snapshot: number): Promise<void> {
-    await this.#openReader();
-    await this.#read("closeSnapshot", snapshot);
+  closeSnapshot(snapshot: number): Promise<void> {
+    return this.#useFile(async () => {
+      if (this.#readerOpen !== null) await this.#read("closeSnapshot", snapshot);
+    });
   }
 
-  async tables(): Promise<readonly string[]> {
-    return await this.#copy("tables", this.#file());
+  tables(): Promise<readonly string[]> {
+    return this.#useFile(() => this.#copy("tables", this.#file()));
   }
 
   /** The state after the writes called before it, and none called later. */
-  async hashTable(table: string): Promise<Uint8Array> {
-    await this.#betweenWrites(() => this.#copy("holdState", this.#file()));
-    return await this.#copy("hashHeld", table);
+  hashTable(table: string): Promise<Uint8Array> {
+    return this.#useFile(async () => {
+      await this.#betweenWrites(() => this.#copy("holdState", this.#file()));
+      return await this.#copy("hashHeld", table);
+    });
   }
 
-  async checkpoint(): Promise<LogIndex> {
-    return await this.#copy("checkpoint", this.#file());
+  checkpoint(): Promise<LogIndex> {
+    return this.#useFile(() => this.#copy("checkpoint", this.#file()));
   }
 
   async createSnapshot(metaAt: (index: LogIndex) => SnapshotMeta): Promise<SnapshotInfo> {
@@ -169,7 +177,8 @@ export class SqliteShardDatabase implements ShardDatabase {
     const path = join(this.#options.directory, SNAPSHOT_DIRECTORY, `${id}.sqlite`);
     this.#snapshots.set(id, { path, sizeBytes: 0 });
     try {
-      const { appliedIndex, sizeBytes, sha256 } = await this.#copy("copyTo", this.#file(), path);
+      const copied = await this.#useFile(() => this.#copy("copyTo", this.#file(), path));
+      const { appliedIndex, sizeBytes, sha256 } = copied;
       this.#snapshots.set(id, { path, sizeBytes });
       return { id, meta: metaAt(appliedIndex), sizeBytes, sha256 };
     } catch (error) {
@@ -239,9 +248,24 @@ export class SqliteShardDatabase implements ShardDatabase {
     for (const id of [...this.#snapshots.keys()]) await this.releaseSnapshot(id);
   }
 
-  /** The pointer's rename is the moment of the change; before it the old file stands untouched. */
   async #swap(generation: number, incoming: string | null): Promise<ShardPosition> {
+    assert(this.#swapping === null, "the database is being replaced already");
+    const swap = this.#replaceFile(generation, incoming);
+    this.#swapping = swap.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await swap;
+    } finally {
+      this.#swapping = null;
+    }
+  }
+
+  /** The pointer's rename is the moment of the change; before it the old file stands untouched. */
+  async #replaceFile(generation: number, incoming: string | null): Promise<ShardPosition> {
     const { directory } = this.#options;
+    await Promise.allSettled(this.#fileUses);
     await this.#closeEngines();
     const path = databasePath(directory, generation);
     if (incoming !== null) await rename(incoming, path);
@@ -267,8 +291,24 @@ export class SqliteShardDatabase implements ShardDatabase {
     await this.#write("closeWriter");
   }
 
+  /** Reads and copies: they wait while the file is replaced, and it is replaced when they are done. */
+  async #useFile<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#swapping !== null) await this.#swapping;
+    const use = work();
+    this.#fileUses.add(use);
+    try {
+      return await use;
+    } finally {
+      this.#fileUses.delete(use);
+    }
+  }
+
   #openReader(): Promise<unknown> {
-    this.#readerOpen ??= this.#read("openReader", this.#file());
+    this.#readerOpen ??= this.#read("openReader", this.#file()).catch((error: unknown) => {
+      // The next read tries again.
+      this.#readerOpen = null;
+      throw error;
+    });
     return this.#readerOpen;
   }
 
