@@ -17,6 +17,8 @@
 ** largest rowid is taken. The time zone is UTC on every machine. The pinned VFS is a copy of the default one that
 ** is made the default: load the extension once (into ":memory:") before the connections that need it are opened.
 **
+** Pages of shards' databases carry checksums: see page-checksums.h.
+**
 ** Random numbers are ChaCha20 (RFC 8439) keyed by the seed, one nonce per request, so that what one client sees
 ** says nothing about what another gets.
 */
@@ -105,6 +107,10 @@ static void streamRead(Stream *s, uint8_t *out, size_t size) {
   }
 }
 
+/* --- Page checksums ------------------------------------------------------------------------------------------- */
+
+#include "page-checksums.h"
+
 /* --- The pinned VFS ------------------------------------------------------------------------------------------ */
 
 static sqlite3_vfs *realVfs;
@@ -133,6 +139,11 @@ static int randomness(sqlite3_vfs *vfs, int size, char *out) {
   return size;
 }
 
+static int openFile(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *outFlags) {
+  (void)vfs;
+  return openChecked(realVfs, name, file, flags, outFlags);
+}
+
 static int utcTime(const void *time, void *broken) {
   return gmtime_r((const time_t *)time, (struct tm *)broken) == 0;
 }
@@ -143,6 +154,8 @@ static void installVfs(void) {
   pinnedVfs = *realVfs;
   pinnedVfs.pNext = 0;
   pinnedVfs.zName = "mycelium";
+  pinnedVfs.szOsFile = realVfs->szOsFile + (int)sizeof(CheckedFile);
+  pinnedVfs.xOpen = openFile;
   pinnedVfs.xCurrentTime = currentTime;
   pinnedVfs.xCurrentTimeInt64 = currentTimeInt64;
   pinnedVfs.xRandomness = randomness;
@@ -334,6 +347,7 @@ int sqlite3_extension_init(sqlite3 *db, char **message, const sqlite3_api_routin
     *message = sqlite3_mprintf("this SQLite's VFS cannot tell the time in milliseconds");
     return SQLITE_ERROR;
   }
+  reserveChecksums(db);
   Guard *guard = sqlite3_malloc(sizeof *guard);
   if (!guard) return SQLITE_NOMEM;
   memset(guard, 0, sizeof *guard);

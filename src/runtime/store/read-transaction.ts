@@ -9,6 +9,7 @@ import {
 } from "../../domain/sql/index.ts";
 import type { ShardDatabase, SqlTransaction } from "../../ports/index.ts";
 import { transactionClosed } from "./interactive-lane.ts";
+import type { ShardLoop } from "./shard-loop.ts";
 
 const CONTROL_DONE: StepOutcome = {
   ok: true,
@@ -17,12 +18,14 @@ const CONTROL_DONE: StepOutcome = {
 
 export class ReadTransaction implements SqlTransaction {
   readonly #database: ShardDatabase;
+  readonly #loop: ShardLoop;
   readonly #snapshot: number;
   readonly #role: SqlRole;
   #open = true;
 
-  constructor(database: ShardDatabase, snapshot: number, role: SqlRole) {
+  constructor(database: ShardDatabase, loop: ShardLoop, snapshot: number, role: SqlRole) {
     this.#database = database;
+    this.#loop = loop;
     this.#snapshot = snapshot;
     this.#role = role === "write" ? "read" : role;
   }
@@ -41,7 +44,7 @@ export class ReadTransaction implements SqlTransaction {
       ),
     };
     const options = { role: this.#role, deadlineMs, snapshot: this.#snapshot };
-    const result = await this.#database.query(queried, options);
+    const result = await this.#loop.mending(this.#database.query(queried, options));
     const ends = kinds.some(
       (kind, i) => (kind === "commit" || kind === "rollback") && result.steps[i]?.ok === true,
     );

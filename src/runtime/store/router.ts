@@ -72,14 +72,15 @@ export class ShardRouter implements SqlService {
     if (consistency.level === "bounded") {
       await this.#loop.context.gate.bounded(consistency.maxStaleMs, this.#options.limits.retryMs);
     }
-    return this.#options.database.query(program, { role, deadlineMs, snapshot: null });
+    const { database } = this.#options;
+    return this.#loop.mending(database.query(program, { role, deadlineMs, snapshot: null }));
   }
 
   async begin(mode: "read" | "write", role: SqlRole): Promise<SqlTransaction> {
     if (mode === "read") {
       await this.#strong();
-      const snapshot = await this.#options.database.openSnapshot();
-      return new ReadTransaction(this.#options.database, snapshot, role);
+      const snapshot = await this.#loop.mending(this.#options.database.openSnapshot());
+      return new ReadTransaction(this.#options.database, this.#loop, snapshot, role);
     }
     this.#requireValidator();
     return this.#beginWrite(role);

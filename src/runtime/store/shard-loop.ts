@@ -44,6 +44,7 @@ export class ShardLoop implements StateMachine {
   readonly #applier: Applier;
   readonly #batches: LeaderBatches;
   readonly #fetcher: SnapshotFetcher;
+  readonly #onDamage: (reason: string) => void;
   #leadershipWaiters: (() => void)[] = [];
   #gather: () => void = () => {};
   #interactiveTurn = false;
@@ -57,6 +58,7 @@ export class ShardLoop implements StateMachine {
       this.resync(reason).catch((error) => options.onFatal(error));
     };
     this.#options = options;
+    this.#onDamage = resync;
     this.context = new ShardContext(options, position);
     this.digests = new DigestWatch(options, {
       resync,
@@ -156,13 +158,28 @@ export class ShardLoop implements StateMachine {
     this.#pump();
   }
 
+  /** The call's result; when it met a damaged database, that is replaced, and the call rejects all the same. */
+  async mending<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      if (errorCodeOf(error) === "STATE_CORRUPT") this.#onDamage(messageOf(error));
+      throw error;
+    }
+  }
+
   /** Syncs the database and lets the log be cut. Safe to call at any time. */
   async checkpoint(): Promise<void> {
     const { context } = this;
     if (context.resyncing || context.replacing || context.stopped) return;
-    const idle = !this.busy && !this.interactive.holding;
-    if (idle) await this.#options.database.advance(context.applied.value);
-    this.#options.log.compact(await this.#options.database.checkpoint());
+    try {
+      const idle = !this.busy && !this.interactive.holding;
+      if (idle) await this.mending(this.#options.database.advance(context.applied.value));
+      this.#options.log.compact(await this.mending(this.#options.database.checkpoint()));
+    } catch (error) {
+      // It is being replaced.
+      if (errorCodeOf(error) !== "STATE_CORRUPT") throw error;
+    }
   }
 
   stop(): void {

@@ -66,7 +66,9 @@ export class ShardServer {
         this.#loop.interactive.close(txClose.decode(payload).id, from);
         return DONE;
       case "snapshot-open":
-        return encodeSnapshotInfo(await this.#snapshots.open(snapshotOpen.decode(payload).atLeast));
+        return encodeSnapshotInfo(
+          await this.#loop.mending(this.#snapshots.open(snapshotOpen.decode(payload).atLeast)),
+        );
       case "snapshot-read": {
         const { id, offset, sizeBytes } = snapshotRead.decode(payload);
         return this.#snapshots.read(id, offset, sizeBytes);
