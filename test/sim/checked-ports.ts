@@ -1,7 +1,7 @@
 /** Ports with the invariants' eyes on them: what passes through is looked at, and passes unchanged. */
 
 import type { GroupId } from "../../src/base/index.ts";
-import type { LogStore, StateMachine } from "../../src/ports/index.ts";
+import type { LogStore, LogWrite, StateMachine } from "../../src/ports/index.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -10,7 +10,10 @@ export function checkedLogStore(store: LogStore, machine: Machine, world: World)
     open: () => store.open(),
     create: (group, snapshot) => store.create(group, snapshot),
     append: (writes) => {
-      for (const write of writes) world.invariants.appends(machine.node, write);
+      for (const write of writes) {
+        world.invariants.appends(machine.node, write);
+        tellMoments(write, machine, world);
+      }
       return store.append(writes);
     },
     entries: (group, from, to, sizeBytesMax) => store.entries(group, from, to, sizeBytesMax),
@@ -21,6 +24,13 @@ export function checkedLogStore(store: LogStore, machine: Machine, world: World)
     sizeBytes: () => store.sizeBytes(),
     close: () => store.close(),
   };
+}
+
+function tellMoments(write: LogWrite, machine: Machine, world: World): void {
+  if ((write.hardState?.votedFor ?? null) !== null) world.onMoment?.("vote", machine);
+  if (write.entries.some((entry) => entry.kind === "configuration")) {
+    world.onMoment?.("configuration", machine);
+  }
 }
 
 export function checkedStateMachine(
@@ -39,6 +49,7 @@ export function checkedStateMachine(
       const { term, leader, ready } = leadership;
       const state = ready ? " ready" : "";
       world.trace.add(machine.name, `${group} term ${term} leader ${world.nameOf(leader)}${state}`);
+      if (leader === machine.node) world.onMoment?.("lead", machine);
       if (leader === machine.node) world.invariants.leads(machine.node, group, term);
       stateMachine.leadershipChanged(leadership);
     },

@@ -2,7 +2,7 @@
 
 import type { Random } from "../../src/base/index.ts";
 import type { Machine } from "./machine.ts";
-import type { Fault } from "./plan.ts";
+import type { Fault, Moment } from "./plan.ts";
 import { MAIN, type World } from "./world.ts";
 
 /** Wall clocks stay within what the network tolerates: 5 minutes from the members' median. */
@@ -22,6 +22,7 @@ export class Faults {
   async storm(): Promise<void> {
     const { plan, scheduler } = this.#world;
     const endMs = scheduler.nowMs + plan.stormMs;
+    this.#world.onMoment = (moment, machine) => this.#ambush(moment, machine);
     while (scheduler.nowMs < endMs) {
       await this.#world.sleep(plan.faultGapMs * (0.2 + 1.6 * this.#random.float()));
       const fault = plan.faults[this.#random.below(Math.max(1, plan.faults.length))];
@@ -33,6 +34,7 @@ export class Faults {
   #healAll(): void {
     const { network, machines, trace } = this.#world;
     this.#isStormy = false;
+    this.#world.onMoment = null;
     trace.add("~", "all heals");
     network.hostility = null;
     for (const a of machines) {
@@ -82,6 +84,24 @@ export class Faults {
   #crash(machine: Machine, isPowerCut: boolean): void {
     this.#world.crash(machine, isPowerCut);
     this.#later(() => this.#world.start(machine));
+  }
+
+  /** Strikes at a moment that some mistake would need: once in a few. */
+  #ambush(moment: Moment, machine: Machine): void {
+    if (!this.#world.plan.ambushes.includes(moment) || this.#random.below(3) > 0) return;
+    const delayMs = this.#random.float() ** 2 * (moment === "vote" ? 30 : 150);
+    this.#world.scheduler.schedule(delayMs, () => {
+      if (!this.#isStormy) return;
+      if (moment === "configuration" && this.#random.below(2) === 0) this.#partition();
+      else if (this.#random.below(2) === 0) this.#blink(machine);
+      else this.#isolate(machine);
+    });
+  }
+
+  /** A crash with a restart before anybody has stood for election. */
+  #blink(machine: Machine): void {
+    this.#world.crash(machine, this.#random.below(2) === 0);
+    this.#world.scheduler.schedule(this.#random.float() * 60, () => this.#world.start(machine));
   }
 
   #cutAllPower(): void {

@@ -24,6 +24,11 @@ export const FAULTS = [
 
 export type Fault = (typeof FAULTS)[number];
 
+/** Moments at which a fault does most harm; some plans lie in wait for them. */
+export const MOMENTS = ["vote", "lead", "configuration"] as const;
+
+export type Moment = (typeof MOMENTS)[number];
+
 export interface Plan {
   readonly seed: number;
   /** Vote weight of each voter at the start. */
@@ -31,6 +36,7 @@ export interface Plan {
   /** Nodes that start as learners. */
   readonly learnerCount: number;
   readonly faults: readonly Fault[];
+  readonly ambushes: readonly Moment[];
   /** Mean time between faults, and how long the longest lasts. */
   readonly faultGapMs: number;
   readonly faultLengthMs: number;
@@ -47,6 +53,10 @@ export interface Plan {
   /** Entries kept behind the cut when the log is compacted. */
   readonly trailingCount: number;
   readonly tableCount: number;
+  readonly electionMs: number;
+  /** Bytes of entries in one append: 1 sends them one by one. */
+  readonly appendBytesMax: number;
+  readonly inflightCountMax: number;
 }
 
 const VOTER_COUNTS = [1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5, 7];
@@ -61,9 +71,10 @@ export function planOf(seed: number, random: Random): Plan {
     weights: Array.from({ length: voterCount }, () => (isEven ? 4 : pick([1, 2, 4, 4]))),
     learnerCount: pick([0, 0, 1, 1, 2]),
     faults: FAULTS.filter(() => random.below(3) > 0),
+    ambushes: MOMENTS.filter(() => random.below(2) === 0),
     faultGapMs: pick([400, 900, 2_000]),
     faultLengthMs: pick([800, 2_500, 6_000]),
-    stormMs: 12_000 + random.below(18_000),
+    stormMs: 6_000 + random.below(14_000),
     clientCount: 2 + random.below(5),
     clientGapMs: pick([40, 120, 250]),
     delayMs: [0.1, slowestMs],
@@ -76,5 +87,8 @@ export function planOf(seed: number, random: Random): Plan {
     checkpointMs: pick([300, 1_500, 5_000]),
     trailingCount: pick([0, 5, 50, 1_000]),
     tableCount: 1 + random.below(4),
+    electionMs: pick([150, 300, 500]),
+    appendBytesMax: pick([1, 600, 524_288]),
+    inflightCountMax: pick([1, 4, 128]),
   };
 }

@@ -77,6 +77,12 @@ export class SimProcess {
         ...CONSENSUS_SETTINGS,
         trailingEntries: world.plan.trailingCount,
         compactMinEntries: 1,
+        electionMs: world.plan.electionMs,
+        heartbeatMs: Math.min(100, world.plan.electionMs / 3),
+        raft: {
+          appendBytesMax: world.plan.appendBytesMax,
+          inflightCountMax: world.plan.inflightCountMax,
+        },
       },
       onFailure: (error) => world.fatal(machine, this, error),
     });

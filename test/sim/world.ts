@@ -16,7 +16,7 @@ import {
 import { History } from "./history.ts";
 import { type Evidence, Invariants } from "./invariants.ts";
 import { Machine } from "./machine.ts";
-import { type Plan, planOf } from "./plan.ts";
+import { type Moment, type Plan, planOf } from "./plan.ts";
 import { SimProcess } from "./process.ts";
 import { Trace } from "./trace.ts";
 import type { Gateway } from "./workload.ts";
@@ -34,6 +34,8 @@ export class World {
   readonly invariants: Invariants;
   readonly trace: Trace;
   readonly random: Random;
+  /** Told of moments at which a fault does most harm. */
+  onMoment: ((moment: Moment, machine: Machine) => void) | null = null;
   readonly groups: readonly GroupId[] = [MAIN];
   #violation: string | null = null;
 
