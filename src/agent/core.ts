@@ -172,6 +172,7 @@ async function openShard(group: GroupId, wiring: Wiring, guardPath: string): Pro
     directory: databaseDirectory(directory, config.databasePath, group),
     guardPath,
     reserveBytes: config.diskReserveBytes,
+    clock: host.clock,
   });
   const { position, damage } = await openOrReset(database);
   let shard: Shard | null = null;

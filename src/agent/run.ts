@@ -32,6 +32,8 @@ export interface RunOptions {
 
 /** Kept when a node leaves without --wipe: its databases, under a name that says what they are. */
 const LEFT = "left";
+/** Loading leaves garbage that an idle node would keep for long: it is collected once, when the start has settled. */
+const TRIM_DELAY_MS = 3_000;
 
 /** Resolves with the exit status: 0 after a graceful end. Throws what prevents a start. */
 export async function runAgent(config: Config, options: RunOptions): Promise<number> {
@@ -71,7 +73,10 @@ async function serve(
     await agent.start();
     notifier.notify("READY=1\nSTATUS=serving");
     // In the background: the node serves without it, but a port that was asked for and is taken ends it.
-    agent.startDiscovery().catch((error) => host.onFatal(error));
+    agent
+      .startDiscovery()
+      .then(() => host.clock.after(TRIM_DELAY_MS, trim))
+      .catch((error) => host.onFatal(error));
     const stopWatchdog = feedWatchdog(host, notifier, options.watchdogMs);
     const ending = await untilEnded(ended);
     notifier.notify("STOPPING=1");
@@ -118,6 +123,11 @@ function makeHost(config: Config): Host {
   process.on("uncaughtException", onFatal);
   process.on("unhandledRejection", onFatal);
   return { clock, logger, metrics: new PrometheusMetrics(), onFatal };
+}
+
+function trim(): void {
+  Bun.gc(true);
+  Bun.shrink();
 }
 
 function feedWatchdog(

@@ -2,7 +2,7 @@
 
 import type { EngineCall, EngineCalls } from "./engine-server.ts";
 
-/** `writer` and `reader` live as long as the host; `copy` comes and goes. */
+/** `writer` lives as long as the host; `reader` and `copy` come and go. */
 export type EngineThread = "writer" | "reader" | "copy";
 
 export interface EngineHost {

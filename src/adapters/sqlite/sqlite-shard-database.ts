@@ -17,6 +17,7 @@ import {
 } from "../../domain/sql/index.ts";
 import type {
   BatchOutcome,
+  Clock,
   CommittedBatch,
   QueryOptions,
   ShardDatabase,
@@ -35,6 +36,7 @@ import {
   setGeneration,
   syncPath,
 } from "./generation.ts";
+import { ReaderHandle } from "./reader-handle.ts";
 
 export interface SqliteOptions {
   readonly shard: GroupId;
@@ -46,6 +48,8 @@ export interface SqliteOptions {
   readonly cacheSizeBytes?: number;
   /** Free space below which writes are refused; 0 turns the check off. */
   readonly reserveBytes?: number;
+  /** Given, a reader that nobody used for a while is closed, and opened again by the next read. */
+  readonly clock?: Clock;
 }
 
 const CACHE_SIZE_BYTES = 4 * 1_048_576;
@@ -65,7 +69,7 @@ export class SqliteShardDatabase implements ShardDatabase {
   readonly #options: SqliteOptions;
   readonly #snapshots = new Map<string, KeptSnapshot>();
   #generation = 0;
-  #readerOpen: Promise<unknown> | null = null;
+  readonly #reader: ReaderHandle;
   #nextSnapshot = 1;
   /** Writes issued and not yet answered, and who waits for none. */
   #writesUnderWay = 0;
@@ -78,6 +82,11 @@ export class SqliteShardDatabase implements ShardDatabase {
   constructor(host: EngineHost, options: SqliteOptions) {
     this.#host = host;
     this.#options = options;
+    const calls = {
+      open: () => this.#read("openReader", this.#file()),
+      close: () => this.#read("closeReader"),
+    };
+    this.#reader = new ReaderHandle(calls, options.clock ?? null);
   }
 
   async open(): Promise<ShardPosition> {
@@ -130,23 +139,30 @@ export class SqliteShardDatabase implements ShardDatabase {
 
   query(program: Program, options: QueryOptions): Promise<ProgramResult> {
     const { role, deadlineMs, snapshot } = options;
-    return this.#useFile(async () => {
-      await this.#openReader();
-      const settings = { role, deadlineMs, snapshot };
-      return decodeProgramResult(await this.#read("query", encodeProgram(program), settings));
-    });
+    return this.#useFile(() =>
+      this.#reader.use(async () => {
+        const settings = { role, deadlineMs, snapshot };
+        return decodeProgramResult(await this.#read("query", encodeProgram(program), settings));
+      }),
+    );
   }
 
   openSnapshot(): Promise<number> {
-    return this.#useFile(async () => {
-      await this.#openReader();
-      return await this.#read("openSnapshot");
-    });
+    return this.#useFile(() =>
+      this.#reader.use(async () => {
+        const snapshot = await this.#read("openSnapshot");
+        this.#reader.snapshotOpened();
+        return snapshot;
+      }),
+    );
   }
 
   closeSnapshot(snapshot: number): Promise<void> {
     return this.#useFile(async () => {
-      if (this.#readerOpen !== null) await this.#read("closeSnapshot", snapshot);
+      // A reader that was closed meanwhile took its snapshots with it.
+      if (!this.#reader.isOpen) return;
+      this.#reader.snapshotClosed();
+      await this.#read("closeSnapshot", snapshot);
     });
   }
 
@@ -283,11 +299,7 @@ export class SqliteShardDatabase implements ShardDatabase {
   }
 
   async #closeEngines(): Promise<void> {
-    if (this.#readerOpen !== null) {
-      await this.#readerOpen.catch(() => undefined);
-      await this.#read("closeReader");
-    }
-    this.#readerOpen = null;
+    await this.#reader.close();
     await this.#write("closeWriter");
   }
 
@@ -301,15 +313,6 @@ export class SqliteShardDatabase implements ShardDatabase {
     } finally {
       this.#fileUses.delete(use);
     }
-  }
-
-  #openReader(): Promise<unknown> {
-    this.#readerOpen ??= this.#read("openReader", this.#file()).catch((error: unknown) => {
-      // The next read tries again.
-      this.#readerOpen = null;
-      throw error;
-    });
-    return this.#readerOpen;
   }
 
   #file(path = databasePath(this.#options.directory, this.#generation)): FileOptions {

@@ -1,6 +1,6 @@
 /**
  * Engines on Workers, shared by all shards of a node: one writes, one reads, one copies; each is started when it is
- * first needed. The copying one ends when it has been idle.
+ * first needed. The copying one ends when it has been idle, the reading one when no shard has its reader open.
  */
 
 import { assert, InvariantError, MyceliumError } from "../../base/index.ts";
@@ -19,6 +19,8 @@ interface Waiting {
 export class WorkerHost implements EngineHost {
   readonly #clock: Clock;
   readonly #threads = new Map<EngineThread, WorkerThread>();
+  /** Shards whose reader is open. */
+  readonly #readers = new Set<string>();
   #copyIdle: Timer | null = null;
   #closed = false;
 
@@ -35,6 +37,8 @@ export class WorkerHost implements EngineHost {
     if (this.#closed) return Promise.reject(closedError());
     const answer = this.#thread(thread).call(shard, name, args);
     if (thread === "copy") this.#endWhenIdle();
+    if (name === "openReader") this.#readers.add(shard);
+    if (name === "closeReader") this.#endReader(shard, answer);
     return answer as Promise<Awaited<ReturnType<EngineCalls[Name]>>>;
   }
 
@@ -51,6 +55,18 @@ export class WorkerHost implements EngineHost {
     const thread = new WorkerThread();
     this.#threads.set(name, thread);
     return thread;
+  }
+
+  #endReader(shard: string, closed: Promise<unknown>): void {
+    this.#readers.delete(shard);
+    const end = () => {
+      const thread = this.#threads.get("reader");
+      if (thread === undefined || thread.isBusy || this.#readers.size > 0) return;
+      this.#threads.delete("reader");
+      thread.terminate();
+    };
+    // Its caller is told of a failure; a reader that could not be closed ends with its thread.
+    closed.then(end, end);
   }
 
   #endWhenIdle(): void {
