@@ -1,31 +1,27 @@
 /**
- * `bun run chaos [--nodes 3] [--kills 1000] [--power-cuts 100] [--flips 50] [--partitions 20] [--pauses 20] ...`
+ * `bun run chaos [--kills 1000] [--pauses 20] [--partitions 20] [--flips 50] [--behind 2] [--power-cuts 100]
+ *   [--full-disks 6] [--nodes 3] [--clients 8] [--gap-ms 10] [--minutes 120] [--seed N] [--executable FILE] [--keep]`
  *
- * A real network of the built executable under faults, with clients that record everything (DESIGN.md beside this).
- * Prints JSON lines; ends with 1 after a violation, with the seed and what was done last.
+ * Networks of the built executable under faults, with clients that record everything (DESIGN.md beside this). Three
+ * phases, each on a network of its own: processes, links and damage; power cuts; full disks. Prints JSON lines; ends
+ * with 1 after a violation, having printed it with the seed and what was done last.
  */
 
-import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Cluster } from "../cluster/cluster.ts";
-import { loopbackNetwork, namespaceNetwork, namespaceProblem } from "../cluster/test-network.ts";
-import { ChaosRun } from "./chaos-run.ts";
-import { damage } from "./damage-faults.ts";
-import { partition } from "./partition-faults.ts";
-import { PowerDisk, powerDiskProblem } from "./power-disk.ts";
-import { powerCutOfAll, powerCutOfOne } from "./power-faults.ts";
-import { killAll, killMost, killOne, pauseOne } from "./process-faults.ts";
+import { type FaultCounts, runPhase } from "./phase.ts";
 
 const { values } = parseArgs({
   options: {
     nodes: { type: "string", default: "3" },
     kills: { type: "string", default: "1000" },
-    partitions: { type: "string", default: "20" },
-    "power-cuts": { type: "string", default: "100" },
-    flips: { type: "string", default: "50" },
     pauses: { type: "string", default: "20" },
+    partitions: { type: "string", default: "20" },
+    flips: { type: "string", default: "50" },
+    behind: { type: "string", default: "2" },
+    "power-cuts": { type: "string", default: "100" },
+    "full-disks": { type: "string", default: "6" },
     minutes: { type: "string", default: "120" },
     clients: { type: "string", default: "8" },
     "gap-ms": { type: "string", default: "10" },
@@ -35,69 +31,43 @@ const { values } = parseArgs({
   },
 });
 
+const executable = resolve(values.executable);
+if (!existsSync(executable)) {
+  throw new Error(`${executable} is missing: run \`bun run build\` first`);
+}
 // Whatever ends the run, no process, namespace or mount stays.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
-const print = (line: Readonly<Record<string, unknown>>) => console.log(JSON.stringify(line));
-const kills = Number(values.kills);
-// Of the kills, one in twenty-five takes all nodes and one in twenty-five all but one.
-const group = Math.round(kills / 25);
-const nodeCount = Number(values.nodes);
-if (!existsSync(values.executable)) {
-  throw new Error(`${values.executable} is missing: run \`bun run build\` first`);
-}
-const directory = mkdtempSync(join(tmpdir(), "mycelium-chaos-"));
-const executable = join(directory, "mycelium");
-cpSync(resolve(values.executable), executable);
-const problem = namespaceProblem();
-if (problem !== null) print({ skipped: "partitions", reason: problem });
-const network = problem === null ? namespaceNetwork(nodeCount) : await loopbackNetwork(nodeCount);
-const powerProblem = Number(values["power-cuts"]) > 0 ? powerDiskProblem() : "none are asked for";
-if (powerProblem !== null) print({ skipped: "power cuts", reason: powerProblem });
-const disk = powerProblem === null ? await PowerDisk.mount(directory) : null;
-let run: ChaosRun | null = null;
-const cluster = await Cluster.form({
-  executable,
-  directory,
-  network,
-  ...(disk === null ? {} : { states: network.places.map((_, i) => join(disk.directory, `n${i}`)) }),
-  onDeath: (what) => run?.violated(what),
-});
-run = new ChaosRun({
-  cluster,
-  seed: Number(values.seed),
-  plan: [
-    { name: "kill one", fault: killOne, count: kills - 2 * group },
-    { name: "kill most", fault: killMost, count: group },
-    { name: "kill all", fault: killAll, count: group },
-    ...powerFaults(),
-    { name: "damage", fault: damage, count: Number(values.flips), alone: true },
-    { name: "pause", fault: pauseOne, count: Number(values.pauses) },
-    {
-      name: "partition",
-      fault: partition,
-      count: problem === null ? Number(values.partitions) : 0,
+const phases: readonly { readonly name: string; readonly counts: FaultCounts }[] = [
+  {
+    name: "processes, links and damage",
+    counts: {
+      kills: Number(values.kills),
+      pauses: Number(values.pauses),
+      partitions: Number(values.partitions),
+      flips: Number(values.flips),
+      behind: Number(values.behind),
     },
-  ],
-  clientCount: Number(values.clients),
-  gapMs: Number(values["gap-ms"]),
-  deadlineMs: performance.now() + Number(values.minutes) * 60_000,
-  print,
-});
-print(await run.run());
-network.close();
-await disk?.unmount();
-const isGood = run.violations.length === 0;
-if (isGood && !values.keep) rmSync(directory, { recursive: true });
-else print({ kept: directory });
-process.exit(isGood ? 0 : 1);
+  },
+  { name: "power cuts", counts: { powerCuts: Number(values["power-cuts"]) } },
+  { name: "full disks", counts: { fullDisks: Number(values["full-disks"]) } },
+];
 
-/** Of all nodes as often as asked, and of one node as often again. */
-function powerFaults() {
-  if (disk === null) return [];
-  const count = Number(values["power-cuts"]);
-  return [
-    { name: "power cut of all", fault: powerCutOfAll(disk), count },
-    { name: "power cut of one", fault: powerCutOfOne(disk), count },
-  ];
+const endsMs = performance.now() + Number(values.minutes) * 60_000;
+let isGood = true;
+for (const { name, counts } of phases) {
+  if (Object.values(counts).every((count) => count === 0)) continue;
+  isGood &&= await runPhase({
+    name,
+    counts,
+    executable,
+    nodeCount: Number(values.nodes),
+    seed: Number(values.seed),
+    clientCount: Number(values.clients),
+    gapMs: Number(values["gap-ms"]),
+    minutes: (endsMs - performance.now()) / 60_000,
+    keep: values.keep,
+    print: (line) => console.log(JSON.stringify(line)),
+  });
 }
+process.exit(isGood ? 0 : 1);

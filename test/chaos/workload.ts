@@ -28,7 +28,7 @@ export interface WorkloadOptions {
 /** After these the request was certainly not applied. */
 const REFUSED = new Set([
   ...["NO_QUORUM", "OVERLOADED", "SQLITE_READONLY", "SQLITE_FULL", "SQLITE_BUSY", "CLOCK_OFF"],
-  ...["FORBIDDEN", "READ_ONLY", "DISK_FULL"],
+  ...["FORBIDDEN", "READ_ONLY", "DISK_FULL", "STATE_CORRUPT"],
 ]);
 /** After these it may have been, or may be yet. */
 const UNKNOWN = new Set([
