@@ -17,6 +17,8 @@ export interface Gateway {
   /** Resolves when the process dies: what was asked of it will never be answered. */
   readonly death: Promise<void>;
   isAlive(): boolean;
+  /** Lets a call reach the process: later while it is paused, never once it is dead. */
+  enter(call: () => void): void;
 }
 
 export interface WorkloadOptions {
@@ -274,7 +276,10 @@ export class Client {
 
   async #ask<T>(gateway: Gateway, call: (service: SqlService) => Promise<T>): Promise<Outcome<T>> {
     if (!gateway.isAlive()) return { kind: "unknown", code: "died" };
-    const answered = call(gateway.service).then(
+    const entered = new Promise<T>((resolve) => {
+      gateway.enter(() => resolve(call(gateway.service)));
+    });
+    const answered = entered.then(
       (value): Outcome<T> => ({ kind: "ok", value }),
       (error): Outcome<T> => {
         const code = errorCodeOf(error);

@@ -22,6 +22,8 @@ import { Trace } from "./trace.ts";
 import type { Gateway } from "./workload.ts";
 
 export const MAIN = asGroupId("main");
+/** From a client to the node it speaks to. */
+const CLIENT_DELAY_MS = 0.1;
 /** Between a process's end and its supervisor starting it again. */
 const RESTART_MS = 300;
 
@@ -90,7 +92,8 @@ export class World {
       const service = process?.service(MAIN) ?? null;
       if (process === null || service === null) return [];
       const isAlive = () => machine.process === process;
-      return [{ process: machine.processName, service, death: process.death, isAlive }];
+      const enter = (call: () => void) => void machine.host.enter(CLIENT_DELAY_MS, call);
+      return [{ process: machine.processName, service, death: process.death, isAlive, enter }];
     });
   }
 
