@@ -27,6 +27,15 @@ export interface PlannedBatch {
   readonly bytes: Uint8Array;
   /** What the vote file gets as well; null when no vote or snapshot changed. */
   readonly metadata: LogMetadata | null;
+  /** Entries that have another place once the batch is durable; until then they are read at the old one. */
+  readonly moved: readonly MovedPlace[];
+}
+
+interface MovedPlace {
+  readonly stream: GroupStream;
+  readonly index: number;
+  readonly from: Position;
+  readonly to: Position;
 }
 
 interface MovedEntry {
@@ -79,13 +88,20 @@ export class LogStream {
     const metadata = changed || segment !== before ? this.#metadata() : null;
     const body = metadata === null ? null : encodeMetadata(metadata);
     const writes = changes.flatMap(writesOf);
-    const bytes = this.#encode(segment, states, { writes, moved, metadata: body });
-    return { operations, segment, offset: segment.end, bytes, metadata: changed ? metadata : null };
+    const { bytes, places } = this.#encode(segment, states, { writes, moved, metadata: body });
+    return {
+      operations,
+      segment,
+      offset: segment.end,
+      bytes,
+      metadata: changed ? metadata : null,
+      moved: places,
+    };
   }
 
   /** A batch without records, which says what is synced. */
   marker(segment: Segment): Uint8Array {
-    return this.#encode(segment, this.#states(), { writes: [], moved: [], metadata: null });
+    return this.#encode(segment, this.#states(), { writes: [], moved: [], metadata: null }).bytes;
   }
 
   /** The batch is durable. */
@@ -94,6 +110,7 @@ export class LogStream {
     segment.end = batch.offset + batch.bytes.length;
     segment.syncedUpTo = segment.end;
     if (metadata !== null) this.#metadataSequenceSynced = metadata.sequence;
+    for (const each of batch.moved) this.#take(each);
     for (const stream of this.#streams.values()) this.#forgetHealedDamage(stream);
   }
 
@@ -206,7 +223,7 @@ export class LogStream {
       readonly moved: readonly MovedEntry[];
       readonly metadata: Uint8Array | null;
     },
-  ): Uint8Array {
+  ): { readonly bytes: Uint8Array; readonly places: readonly MovedPlace[] } {
     const { writes, moved, metadata } = content;
     let sizeBytes = BATCH_HEAD_BYTES + states.length * GROUP_STATE_BYTES;
     for (const write of writes) sizeBytes += recordBytes(write.entries);
@@ -214,12 +231,14 @@ export class LogStream {
     if (metadata !== null) sizeBytes += RECORD_HEAD_BYTES + metadata.length;
     const writer = new BatchWriter(sizeBytes, segment.end, states);
     for (const write of writes) this.#addEntries(writer, segment, write);
-    for (const each of moved) this.#addMoved(writer, segment, each);
+    const places = moved.map((each) => addMoved(writer, segment, each));
     if (metadata !== null) {
       const record = { index: NO_INDEX, term: NO_TERM, kind: "noop", payload: metadata } as const;
       writer.add("metadata", 0, record);
     }
-    return writer.finish(segment.head.salt, segment.syncedUpTo, this.#metadataSequenceSynced);
+    const { salt } = segment.head;
+    const bytes = writer.finish(salt, segment.syncedUpTo, this.#metadataSequenceSynced);
+    return { bytes, places };
   }
 
   #addEntries(writer: BatchWriter, segment: Segment, { stream, entries }: StreamWrite): void {
@@ -238,13 +257,21 @@ export class LogStream {
     }
   }
 
-  #addMoved(writer: BatchWriter, segment: Segment, { stream, from, entry }: MovedEntry): void {
-    const offset = writer.add("moved", stream.number, entry);
-    const place = { ...from, segment: segment.head.sequence, offset };
+  #take({ stream, index, from, to }: MovedPlace): void {
     this.#segments.countOut(from);
-    this.#segments.countIn(place.segment, place.sizeBytes);
-    stream.positions.fill(entry.index, place);
+    this.#segments.countIn(to.segment, to.sizeBytes);
+    stream.positions.fill(index, to);
   }
+}
+
+function addMoved(
+  writer: BatchWriter,
+  segment: Segment,
+  { stream, from, entry }: MovedEntry,
+): MovedPlace {
+  const offset = writer.add("moved", stream.number, entry);
+  const to = { ...from, segment: segment.head.sequence, offset };
+  return { stream, index: entry.index, from, to };
 }
 
 /** Reading back found a checksum that is wrong: opening the log again repairs it. */

@@ -95,6 +95,35 @@ describe("SegmentLogStore", () => {
     expect(store.entries(MAIN, asLogIndex(1), asLogIndex(2), 1 << 20)).toEqual(read);
   });
 
+  test("an entry can be read while it is being moved out of an old segment", async () => {
+    const disk = new FaultyDisk();
+    const entryCount = 6;
+    for (let index = 1; index <= entryCount; index++) {
+      // Each start begins a segment.
+      const store = await openedStore(disk);
+      await append(store, index);
+      await store.close();
+    }
+    const store = await openedStore(disk);
+    const first = Promise.withResolvers<void>();
+    const move = Promise.withResolvers<void>();
+    disk.writeGate = first.promise;
+    const written = append(store, entryCount + 1);
+    for (let i = 0; i < 5; i++) await null;
+    disk.writeGate = move.promise;
+    first.resolve();
+    await written;
+    const all = Array.from({ length: entryCount + 1 }, (_, i) => entry(i + 1));
+    const read = () => store.entries(MAIN, asLogIndex(1), asLogIndex(entryCount + 1), 1 << 20);
+    expect(read()).toEqual(all);
+    const segmentCount = disk.list().length;
+    disk.writeGate = null;
+    move.resolve();
+    await append(store, entryCount + 2);
+    expect(read()).toEqual(all);
+    expect(disk.list().length).toBeLessThan(segmentCount);
+  });
+
   test("a full disk refuses, and the next append after room returned keeps everything", async () => {
     const disk = new FaultyDisk();
     const store = await openedStore(disk);
