@@ -287,8 +287,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: `${STORE}/shard-loop.ts`,
-        find: "this.#options.log.compact(await this.#options.database.checkpoint());",
-        replace: "this.#options.log.compact(this.applied.value);",
+        find: "this.#options.log.compact(await this.mending(this.#options.database.checkpoint()));",
+        replace: "this.#options.log.compact(context.applied.value);",
       },
     ],
   },

@@ -107,7 +107,18 @@ export class Client {
     else if (dice < 41) await this.#transaction();
     else if (dice < 53) await this.#write([`append log/x ${this.#token()}`], null);
     else if (dice < 58) await this.#write([this.#pinnedStatement()], null);
-    else await this.#write(this.#writeProgram(), null);
+    else await this.#writeAndLook(this.#writeProgram());
+  }
+
+  /** What was acknowledged here must be seen there, at once. */
+  async #writeAndLook(program: string[]): Promise<void> {
+    const isDone = await this.#write(program, null);
+    if (!isDone || this.#random.below(3) > 0) return;
+    const keys = new Set(program.map((sql) => sql.split(" ")[1] ?? ""));
+    await this.#read(
+      [...keys].map((key) => `get ${key}`),
+      { level: "strong" },
+    );
   }
 
   #token(): string {
@@ -140,7 +151,9 @@ export class Client {
     if (dice < 9) return `append ${key} ${this.#token()}`;
     if (dice < 13) return `incr ${table}/n`;
     if (dice < 16) return `cas ${table}/c ${this.#lastCas} ${this.#newCas()}`;
-    if (dice < 18) return `set ${key} ${this.#token()}`;
+    if (dice < 17) return `set ${key} ${this.#token()}`;
+    // Never succeeds: a read on the path of writes.
+    if (dice < 18) return `cas ${key} ~ ${this.#token()}`;
     if (dice < 19) return `del ${key}`;
     return `fail ${table}/x`;
   }
