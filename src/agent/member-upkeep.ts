@@ -147,8 +147,19 @@ export class MemberUpkeep {
     }
     links.keep(ids);
     // An empty list is a start without a cache, not news worth keeping.
-    if (ids.has(grant.member)) directory.write(MEMBERS_FILE, encodeMemberList(list));
+    if (ids.has(grant.member)) this.#cache(list);
     if (ids.has(grant.member)) this.#listed.resolve();
     this.#onChange();
+  }
+
+  /** Where the next start looks first; a full disk costs that start some time, and nothing else. */
+  #cache(list: MemberList): void {
+    const { directory, host } = this.#core;
+    try {
+      directory.write(MEMBERS_FILE, encodeMemberList(list));
+    } catch (error) {
+      if (errorCodeOf(error) !== "DISK_FULL") throw error;
+      host.logger.warn("member list not kept", { reason: messageOf(error) });
+    }
   }
 }

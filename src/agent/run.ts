@@ -7,6 +7,7 @@ import {
   PrometheusMetrics,
   SystemClock,
   type SystemdNotifier,
+  trimMemory,
 } from "../adapters/host/index.ts";
 import { StateDirectory } from "../adapters/state/index.ts";
 import { errorCodeOf, MyceliumError, messageOf, toHex } from "../base/index.ts";
@@ -16,6 +17,7 @@ import { verifyGrant } from "../domain/identity/index.ts";
 import { Agent, type Ending } from "./agent.ts";
 import { databaseDirectory, type Host, openCore } from "./core.ts";
 import { GROUPS } from "./groups.ts";
+import { IdleTrim } from "./idle-trim.ts";
 import { initNetwork, removeNode } from "./init.ts";
 import { readMemberList } from "./member-upkeep.ts";
 import { loadNodeState, type NodeState } from "./node-state.ts";
@@ -32,8 +34,6 @@ export interface RunOptions {
 
 /** Kept when a node leaves without --wipe: its databases, under a name that says what they are. */
 const LEFT = "left";
-/** Loading leaves garbage that an idle node would keep for long: it is collected once, when the start has settled. */
-const TRIM_DELAY_MS = 3_000;
 
 /** Resolves with the exit status: 0 after a graceful end. Throws what prevents a start. */
 export async function runAgent(config: Config, options: RunOptions): Promise<number> {
@@ -73,14 +73,13 @@ async function serve(
     await agent.start();
     notifier.notify("READY=1\nSTATUS=serving");
     // In the background: the node serves without it, but a port that was asked for and is taken ends it.
-    agent
-      .startDiscovery()
-      .then(() => host.clock.after(TRIM_DELAY_MS, trim))
-      .catch((error) => host.onFatal(error));
+    agent.startDiscovery().catch((error) => host.onFatal(error));
+    const idleTrim = new IdleTrim(host.clock, trimMemory);
     const stopWatchdog = feedWatchdog(host, notifier, options.watchdogMs);
     const ending = await untilEnded(ended);
     notifier.notify("STOPPING=1");
     stopWatchdog();
+    idleTrim.stop();
     await agent.stop();
     if (ending.leave) forget(config, directory, state, ending.wipe);
     return 0;
@@ -123,11 +122,6 @@ function makeHost(config: Config): Host {
   process.on("uncaughtException", onFatal);
   process.on("unhandledRejection", onFatal);
   return { clock, logger, metrics: new PrometheusMetrics(), onFatal };
-}
-
-function trim(): void {
-  Bun.gc(true);
-  Bun.shrink();
 }
 
 function feedWatchdog(
