@@ -138,7 +138,7 @@ export class MemberUpkeep {
   }
 
   #changed(list: MemberList): void {
-    const { directory, grant, links, transport } = this.#core;
+    const { grant, links, transport } = this.#core;
     const ids = new Set<NodeId>(list.members.map((member) => member.id));
     for (const { node } of transport.links()) {
       if (!ids.has(node) && list.revoked.some((one) => one.id === node)) {

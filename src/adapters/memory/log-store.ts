@@ -98,6 +98,8 @@ export class MemoryLogStore implements LogStore {
   #waiting: PendingSync[] = [];
   #isSyncing = false;
   #isOpen = false;
+  /** Changes that a full disk refused and that no sync was started for since. */
+  #keptCount = 0;
 
   constructor(disk: MemoryLogDisk, host: MemoryHost, timing: LogTiming) {
     this.#disk = disk;
@@ -126,10 +128,16 @@ export class MemoryLogStore implements LogStore {
   }
 
   append(writes: readonly LogWrite[]): Promise<void> {
-    if (this.#disk.isFull) {
-      return Promise.reject(new MyceliumError("DISK_FULL", "Cannot append: the disk is full"));
-    }
-    return this.#write(writes.map((write) => (groups) => applyWrite(groups, write)));
+    const changes = writes.map(
+      (write): Change =>
+        (groups) =>
+          applyWrite(groups, write),
+    );
+    if (!this.#disk.isFull) return this.#write(changes);
+    // Kept for the next call that finds room, and seen at once.
+    this.#take(changes);
+    this.#keptCount += changes.length;
+    return Promise.reject(new MyceliumError("DISK_FULL", "Cannot append: the disk is full"));
   }
 
   entries(group: GroupId, from: LogIndex, to: LogIndex, sizeBytesMax: number): readonly LogEntry[] {
@@ -202,14 +210,20 @@ export class MemoryLogStore implements LogStore {
   /** Seen at once, durable after the next sync; syncs gather what comes while one is on its way. */
   #write(changes: readonly Change[]): Promise<void> {
     assert(this.#isOpen, "the log store is not open");
+    this.#take(changes);
+    const count = this.#keptCount + changes.length;
+    this.#keptCount = 0;
+    return new Promise((resolve) => {
+      this.#waiting.push({ changes: count, resolve });
+      if (!this.#isSyncing) this.#sync();
+    });
+  }
+
+  #take(changes: readonly Change[]): void {
     for (const change of changes) {
       change(this.#live);
       this.#disk.unsynced.push(change);
     }
-    return new Promise((resolve) => {
-      this.#waiting.push({ changes: changes.length, resolve });
-      if (!this.#isSyncing) this.#sync();
-    });
   }
 
   #sync(): void {

@@ -116,11 +116,15 @@ class FakeLogStore implements LogStore {
     this.groups.set(group, { hardState, snapshot, entries: [] });
   }
 
+  /** What a full disk refused: the next write that finds room takes it too. */
+  readonly kept: LogWrite[] = [];
+
   append(writes: readonly LogWrite[]): Promise<void> {
     this.appends++;
+    this.kept.push(...writes);
     const { failure } = this;
     if (failure !== null) return Promise.reject(failure);
-    for (const { group, hardState, entries } of writes) {
+    for (const { group, hardState, entries } of this.kept.splice(0)) {
       const log = this.groups.get(group)!;
       if (hardState !== null) log.hardState = hardState;
       if (entries[0] === undefined) continue;
@@ -447,12 +451,28 @@ test("a node behind the cut installs a snapshot and follows the log from there",
 test("a node whose log cannot be written stops acknowledging, says why, and another takes over", async () => {
   const world = new World();
   const { leader, followers } = await startThree(world);
-  leader.logStore.failure = new MyceliumError("DISK_FULL", "Cannot append: the disk is full");
+  leader.logStore.failure = new MyceliumError("STATE_CORRUPT", "Cannot append: the disk is broken");
   propose(leader, "lost");
   expect(await world.until(() => followers.some((node) => node.leads))).toBe(true);
-  expect(leader.failure?.code).toBe("DISK_FULL");
-  expect(leader.consensus.status().failure?.message).toContain("the disk is full");
+  expect(leader.failure?.code).toBe("STATE_CORRUPT");
+  expect(leader.consensus.status().failure?.message).toContain("the disk is broken");
   expect(leader.leads).toBe(false);
+});
+
+test("a node whose disk is full acknowledges nothing, another leads, and with room it follows again", async () => {
+  const world = new World();
+  const { leader, followers } = await startThree(world);
+  leader.logStore.failure = new MyceliumError("DISK_FULL", "Cannot append: the disk is full");
+  propose(leader, "first");
+  expect(await world.until(() => followers.some((node) => node.leads))).toBe(true);
+  const next = followers.find((node) => node.leads)!;
+  propose(next, "second");
+  expect(await world.until(() => next.texts().includes("second"))).toBe(true);
+  expect(leader.texts()).not.toContain("second");
+  expect(leader.failure).toBeNull();
+  leader.logStore.failure = null;
+  expect(await world.until(() => leader.texts().includes("second"), 5_000)).toBe(true);
+  expect(leader.texts()).toEqual(next.texts());
 });
 
 test("a leader that stops hands over within a moment", async () => {

@@ -14,6 +14,7 @@
 
 import {
   assert,
+  errorCodeOf,
   type GroupId,
   MyceliumError,
   messageOf,
@@ -44,6 +45,12 @@ const READY_POLL_MS = 2;
 /** A process that was stopped for long must read its messages before it thinks that nobody sent any. */
 const TICKS_AT_ONCE_MAX = 2;
 
+/** A full disk: how often to try again. */
+const ROOM_RETRY_MS = 250;
+
+/** What to tell which replica when a write is durable. */
+type Written = readonly { readonly group: HostedGroup; readonly sequence: number }[];
+
 export interface OpenGroup {
   readonly group: GroupId;
   /** This node's replica in it. */
@@ -63,6 +70,7 @@ export class Consensus {
   readonly #host: GroupHost;
   #turnIsQueued = false;
   #isWriting = false;
+  #diskIsFull = false;
   #timer: Timer | null = null;
   #readyTimer: Timer | null = null;
   #tickedAtMs = 0;
@@ -326,10 +334,7 @@ export class Consensus {
     return false;
   }
 
-  #durable(
-    write: Promise<void>,
-    written: readonly { readonly group: HostedGroup; readonly sequence: number }[],
-  ): void {
+  #durable(write: Promise<void>, written: Written): void {
     this.#isWriting = true;
     const { clock, metrics } = this.#options;
     const beganMs = clock.monotonicMs();
@@ -340,14 +345,36 @@ export class Consensus {
           "mycelium_raft_persist_seconds",
           (clock.monotonicMs() - beganMs) / 1e3,
         );
+        if (this.#diskIsFull) this.#options.logger.info("log can be written again");
+        this.#diskIsFull = false;
         for (const { group, sequence } of written) {
           group.node.persisted(sequence);
           this.#awake.add(group);
         }
         this.#turn();
       },
-      (error) => this.#fail(error),
+      (error) => {
+        if (errorCodeOf(error) === "DISK_FULL") this.#awaitRoom(error, written);
+        else this.#fail(error);
+      },
     );
+  }
+
+  /**
+   * The log keeps what it was given, and takes it with the next call that finds room. Until then nothing is
+   * acknowledged here, and no other write is begun; another leads, if it can.
+   */
+  #awaitRoom(error: MyceliumError, written: Written): void {
+    const { clock, logger, logStore } = this.#options;
+    if (!this.#isRunning) return;
+    if (!this.#diskIsFull) {
+      this.#diskIsFull = true;
+      logger.warn("log cannot be written, waiting for room", { error: error.message });
+      for (const group of this.#groups.values()) group.handOver("the disk is full");
+    }
+    clock.after(ROOM_RETRY_MS, () => {
+      if (this.#isRunning) this.#durable(logStore.append([]), written);
+    });
   }
 
   /** A state machine does not tell when it has applied the no-op that makes its leader ready. */
@@ -368,7 +395,7 @@ export class Consensus {
     if (!this.#isRunning) return;
     const failure = new MyceliumError(
       cause.code,
-      `Cannot go on with consensus on this node: the log failed: ${messageOf(cause)}; make room or replace the disk, then start the node again`,
+      `Cannot go on with consensus on this node: the log failed: ${messageOf(cause)}; check or replace the disk, then start the node again`,
       { cause },
     );
     this.#options.logger.error("consensus stopped", { error: messageOf(cause) });
