@@ -60,6 +60,8 @@ export class RaftCore {
   /** Being installed; nothing is handed out for applying meanwhile. */
   installing: SnapshotInstall | null = null;
   installRequested = false;
+  /** Ticks until a state that could not be fetched is asked for again. */
+  stateWaitTicks = 0;
   /** 0 (worst) to 1: scales the advantage a heavy voter has in elections. */
   performance = 1;
 

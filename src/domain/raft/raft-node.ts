@@ -21,6 +21,7 @@ import {
   isJoint,
   isVoter,
   makeConfiguration,
+  replicasOf,
 } from "./configuration.ts";
 import { nextConfiguration } from "./configuration-change.ts";
 import { campaignPreVote, countVotes } from "./election.ts";
@@ -97,6 +98,7 @@ export class RaftNode {
       tickLeader(core);
       return;
     }
+    if (core.stateWaitTicks > 0) core.stateWaitTicks--;
     core.electionElapsed++;
     if (core.electionElapsed < core.electionTimeout) return;
     if (core.isEligible) campaignPreVote(core);
@@ -230,9 +232,11 @@ export class RaftNode {
     return sequence;
   }
 
-  /** It could not be installed; the leader offers again. */
+  /** It could not be installed; the leader offers again, or it is asked for again after an election timeout. */
   snapshotFailed(): void {
-    this.#core.installing = null;
+    const core = this.#core;
+    core.installing = null;
+    core.stateWaitTicks = core.options.electionTicks;
   }
 
   /** Messages to this replica are lost: what was sent to it is looked for again. */
@@ -363,11 +367,17 @@ export class RaftNode {
     return statusOf(this.#core);
   }
 
-  /** A state machine behind the log's cut gets its state as soon as someone leads. */
+  /**
+   * A state machine behind the log's cut gets its state from the leader, or without one from any other replica: what
+   * others have applied is committed for good, and this replica may be needed to elect a leader.
+   */
   #askForState(): void {
     const core = this.#core;
-    if (!core.needsState || core.installing !== null || core.leader === null) return;
-    core.installing = { source: core.leader, atLeast: core.log.snapshot.index, offered: null };
+    if (!core.needsState || core.installing !== null || core.stateWaitTicks > 0) return;
+    const others = [...replicasOf(core.configuration)].filter((replica) => replica !== core.id);
+    const source = core.leader ?? others[0];
+    if (source === undefined) return;
+    core.installing = { source, atLeast: core.log.snapshot.index, offered: null };
     core.installRequested = true;
   }
 
