@@ -128,7 +128,7 @@ export class Invariants {
     // The leader counts with the latest configuration in its log, or just did with the one before.
     const latest = this.#evidence
       .configurationsIn(node, group)
-      .slice(0, 2)
+      .slice(0, 3)
       .map(decodeConfiguration);
     const isDurable = (holder: NodeId) =>
       this.#evidence.isDurable(holder, group, entry.index, entry.term);

@@ -22,6 +22,7 @@ import {
 import {
   type Configuration,
   describeConfiguration,
+  encodeConfiguration,
   levelWeights,
   makeConfiguration,
 } from "../../src/domain/raft/index.ts";
@@ -181,8 +182,11 @@ export class SimProcess {
     return this.#logStore.termOf(group, index);
   }
 
+  /** Latest first. The one in force may not have been handed to the log yet (Raft thesis 4.1). */
   configurations(group: GroupId): readonly Uint8Array[] {
-    return this.#logStore.configurations(group);
+    const inForce = this.#consensus.configuration(group);
+    const logged = this.#logStore.configurations(group);
+    return inForce === null ? logged : [encodeConfiguration(inForce), ...logged];
   }
 
   async #create(group: GroupId): Promise<void> {

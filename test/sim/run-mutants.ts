@@ -4,7 +4,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MUTANTS, type Mutant } from "./mutants.ts";
-import { runSeeds } from "./run-seeds.ts";
+import { runSeeds, type TimedReport } from "./run-seeds.ts";
 
 /** Seeds tried on each mutant at most. */
 const SEED_COUNT_MAX = 600;
@@ -60,36 +60,59 @@ function rowOf(result: MutantResult): string {
 async function runMutant(mutant: Mutant, timeLimitMs: number): Promise<MutantResult> {
   const startedMs = performance.now();
   const root = await mkdtemp(join(tmpdir(), "mycelium-mutant-"));
-  let seedCount = 0;
-  let caughtBy: string | null = null;
-  let seed: number | null = null;
-  let broken: string | null = null;
   try {
-    broken = await plant(mutant, root);
-    if (broken === null) {
-      const outcome = await runSeeds(
-        {
-          from: 1,
-          count: SEED_COUNT_MAX,
-          processCount: 1,
-          stopsAtFailure: true,
-          root,
-          timeLimitMs,
-        },
-        (report) => {
-          seedCount++;
-          if (report.violation === null) return;
-          caughtBy = report.violation;
-          seed = report.seed;
-        },
-      );
-      broken = outcome.brokenBy;
-    }
+    const broken = await plant(mutant, root);
+    const hunt = broken === null ? await huntIn(root, timeLimitMs) : NOT_HUNTED;
+    const seconds = (performance.now() - startedMs) / 1_000;
+    return { name: mutant.name, ...hunt, seconds, broken: broken ?? hunt.broken };
   } finally {
     await rm(root, { recursive: true, force: true });
   }
-  const seconds = (performance.now() - startedMs) / 1_000;
-  return { name: mutant.name, caughtBy, seed, seedCount, seconds, broken };
+}
+
+type Hunt = Omit<MutantResult, "name" | "seconds">;
+
+const NOT_HUNTED: Hunt = { caughtBy: null, seed: null, seedCount: 0, broken: null };
+
+/** Runs seeds until one fails that holds without the bug. */
+async function huntIn(root: string, timeLimitMs: number): Promise<Hunt> {
+  const endMs = performance.now() + timeLimitMs;
+  let seedCount = 0;
+  while (seedCount < SEED_COUNT_MAX && performance.now() < endMs) {
+    const failed: TimedReport[] = [];
+    const { brokenBy, timedOut } = await runSeeds(
+      {
+        from: seedCount + 1,
+        count: SEED_COUNT_MAX - seedCount,
+        processCount: 1,
+        stopsAtFailure: true,
+        root,
+        timeLimitMs: Math.max(1, endMs - performance.now()),
+      },
+      (report) => {
+        seedCount++;
+        if (report.violation !== null) failed.push(report);
+      },
+    );
+    if (brokenBy !== null) return { ...NOT_HUNTED, seedCount, broken: brokenBy };
+    const [report] = failed;
+    if (report !== undefined && (await holdsUnplanted(report.seed))) {
+      return { caughtBy: report.violation, seed: report.seed, seedCount, broken: null };
+    }
+    if (timedOut) break;
+  }
+  return { ...NOT_HUNTED, seedCount };
+}
+
+async function holdsUnplanted(seed: number): Promise<boolean> {
+  let holds = false;
+  await runSeeds(
+    { from: seed, count: 1, processCount: 1, stopsAtFailure: true, root: ROOT, timeLimitMs: 0 },
+    ({ violation }) => {
+      holds = violation === null;
+    },
+  );
+  return holds;
 }
 
 /** Null when planted, else why not. */
