@@ -36,8 +36,10 @@ import { statusOf } from "./status.ts";
 /** Requests under way at a stop get this long. */
 const DRAIN_MS = 5_000;
 
-/** How an agent is asked to end: by a stop, or by leaving its network. */
-export type Ending = { readonly leave: boolean; readonly wipe: boolean };
+/** How an agent ends: by a stop, by leaving its network, or to be started again on its log. */
+export type Ending =
+  | { readonly kind: "stop" | "restart" }
+  | { readonly kind: "leave"; readonly wipe: boolean };
 
 export class Agent {
   readonly #core: Core;

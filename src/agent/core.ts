@@ -47,6 +47,8 @@ export interface Host {
   readonly metrics: PrometheusMetrics;
   /** A bug or a broken disk: the process must end. */
   readonly onFatal: (error: unknown) => void;
+  /** The log cannot be gone on with as it is open: what is damaged is found and dropped when it is opened again. */
+  readonly onLogFailure: (error: MyceliumError) => void;
 }
 
 export interface OpenShard {
@@ -122,8 +124,7 @@ export async function openCore(
     logger,
     metrics,
     settings: consensusSettings(config),
-    onFailure: (error: MyceliumError) =>
-      logger.error("consensus failed", { reason: error.message }),
+    onFailure: host.onLogFailure,
   });
   const membership = new Membership({
     network: state.network,

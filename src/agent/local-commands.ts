@@ -111,7 +111,7 @@ export class LocalCommands implements LocalActions {
       }
       await this.#untilGone(others.map((member) => member.id));
     }
-    this.#context.end({ leave: true, wipe: request.wipe });
+    this.#context.end({ kind: "leave", wipe: request.wipe });
   }
 
   async removeNode(node: NodeId): Promise<void> {
@@ -154,7 +154,7 @@ export class LocalCommands implements LocalActions {
   }
 
   stop(): void {
-    this.#context.end({ leave: false, wipe: false });
+    this.#context.end({ kind: "stop" });
   }
 
   async #askToLeave(others: readonly NodeId[]): Promise<void> {

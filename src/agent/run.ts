@@ -34,61 +34,77 @@ export interface RunOptions {
 
 /** Kept when a node leaves without --wipe: its databases, under a name that says what they are. */
 const LEFT = "left";
+/** Between two lives of an agent whose log failed. */
+const RESTART_DELAY_MS = 1_000;
 
 /** Resolves with the exit status: 0 after a graceful end. Throws what prevents a start. */
 export async function runAgent(config: Config, options: RunOptions): Promise<number> {
+  const { promise: signalled, resolve: end } = Promise.withResolvers<Ending>();
   const host = makeHost(config);
-  if (!StateDirectory.holdsNode(config.state)) {
-    const made = await initNetwork(config, { name: config.networkName });
-    host.logger.info("made a new network, because this directory held no node", {
-      ...made,
-      name: config.networkName,
-    });
-  }
+  const onSignal = () => end({ kind: "stop" });
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  if (!StateDirectory.holdsNode(config.state)) await makeNetwork(config, host);
   const directory = StateDirectory.open(config.state, { create: false, adopt: options.adopt });
   try {
+    const notifier = openSystemdNotifier(options.notifySocket);
     const state = loadNodeState(directory, host.clock.wallMs());
     checkWanted(config, state);
-    return await serve(config, options, host, directory, state);
+    for (;;) {
+      const node = { config, options, directory, state, notifier };
+      const ending = await serve(node, host, signalled);
+      if (ending.kind === "leave") forget(config, directory, state, ending.wipe);
+      if (ending.kind !== "restart") return 0;
+      await new Promise((resolve) => setTimeout(resolve, RESTART_DELAY_MS));
+    }
   } finally {
     directory.close();
   }
 }
 
-async function serve(
-  config: Config,
-  options: RunOptions,
-  host: Host,
-  directory: StateDirectory,
-  state: NodeState,
-): Promise<number> {
-  const notifier = openSystemdNotifier(options.notifySocket);
-  const core = await openCore(config, host, directory, state, readMemberList);
+async function makeNetwork(config: Config, host: Host): Promise<void> {
+  const made = await initNetwork(config, { name: config.networkName });
+  host.logger.info("made a new network, because this directory held no node", {
+    ...made,
+    name: config.networkName,
+  });
+}
+
+interface OpenNode {
+  readonly config: Config;
+  readonly options: RunOptions;
+  readonly directory: StateDirectory;
+  readonly state: NodeState;
+  readonly notifier: SystemdNotifier;
+}
+
+/** One life of the agent, from opening its log to closing it. */
+async function serve(node: OpenNode, bare: Host, signalled: Promise<Ending>): Promise<Ending> {
+  const { config, options, directory, state, notifier } = node;
   const { promise: ended, resolve: end } = Promise.withResolvers<Ending>();
+  const host: Host = {
+    ...bare,
+    onLogFailure: (error) => {
+      bare.logger.error("log failed, it is opened again", { reason: error.message });
+      end({ kind: "restart" });
+    },
+  };
+  const core = await openCore(config, host, directory, state, readMemberList);
   const agent = new Agent(core, options.settings, end);
-  const signalled = () => end({ leave: false, wipe: false });
-  process.on("SIGTERM", signalled);
-  process.on("SIGINT", signalled);
+  const stops: (() => void)[] = [];
   try {
     await agent.start();
     notifier.notify("READY=1\nSTATUS=serving");
     // In the background: the node serves without it, but a port that was asked for and is taken ends it.
     agent.startDiscovery().catch((error) => host.onFatal(error));
     const idleTrim = new IdleTrim(host.clock, trimMemory);
-    const stopWatchdog = feedWatchdog(host, notifier, options.watchdogMs);
-    const ending = await untilEnded(ended);
-    notifier.notify("STOPPING=1");
-    stopWatchdog();
-    idleTrim.stop();
-    await agent.stop();
-    if (ending.leave) forget(config, directory, state, ending.wipe);
-    return 0;
-  } catch (error) {
-    await agent.stop();
-    throw error;
+    stops.push(feedWatchdog(host, notifier, options.watchdogMs), () => idleTrim.stop());
+    const ending = await untilEnded(Promise.race([ended, signalled]));
+    if (ending.kind !== "restart") notifier.notify("STOPPING=1");
+    return ending;
   } finally {
-    process.off("SIGTERM", signalled);
-    process.off("SIGINT", signalled);
+    for (const stop of stops) stop();
+    await agent.stop();
   }
 }
 
@@ -121,7 +137,7 @@ function makeHost(config: Config): Host {
   };
   process.on("uncaughtException", onFatal);
   process.on("unhandledRejection", onFatal);
-  return { clock, logger, metrics: new PrometheusMetrics(), onFatal };
+  return { clock, logger, metrics: new PrometheusMetrics(), onFatal, onLogFailure: onFatal };
 }
 
 function feedWatchdog(

@@ -32,7 +32,7 @@ const FILE_SIZE_MAX = 16 << 20;
 
 interface Mark {
   readonly version: number;
-  /** Device and inode of the directory when it was made: a copy has another. */
+  /** Inode of the directory when it was made: a copy has another. */
   readonly origin: string;
 }
 
@@ -202,9 +202,9 @@ function foreign(path: string, uid: number): MyceliumError {
   );
 }
 
+/** The inode alone: numbers of devices change over a reboot. */
 function originOf(path: string): string {
-  const { dev, ino } = statSync(path, { bigint: true });
-  return `${dev}:${ino}`;
+  return String(statSync(path, { bigint: true }).ino);
 }
 
 function parseMark(content: Uint8Array, path: string): Mark {
