@@ -113,12 +113,15 @@ export class Client {
   /** What was acknowledged here must be seen there, at once. */
   async #writeAndLook(program: string[]): Promise<void> {
     const isDone = await this.#write(program, null);
-    if (!isDone || this.#random.below(3) > 0) return;
-    const keys = new Set(program.map((sql) => sql.split(" ")[1] ?? ""));
-    await this.#read(
-      [...keys].map((key) => `get ${key}`),
-      { level: "strong" },
-    );
+    if (!isDone || this.#random.below(2) > 0) return;
+    const keys = [...new Set(program.map((sql) => sql.split(" ")[1] ?? ""))];
+    if (this.#random.below(2) === 0) {
+      const looks = keys.map((key) => `get ${key}`);
+      await this.#read(looks, { level: "strong" });
+    } else {
+      const looks = keys.map((key) => `cas ${key} ~ ${this.#token()}`);
+      await this.#write(looks, null);
+    }
   }
 
   #token(): string {
