@@ -1,6 +1,6 @@
 /** The leader's side of interactive transactions: one client at a time holds the open batch until its COMMIT. */
 
-import { MyceliumError, type NodeId } from "../../base/index.ts";
+import { errorCodeOf, MyceliumError, type NodeId } from "../../base/index.ts";
 import type { Batch, SignedBundle } from "../../domain/replication/index.ts";
 import {
   encodeProgram,
@@ -17,14 +17,19 @@ export class InteractiveHost {
   readonly #context: ShardContext;
   readonly #lane: InteractiveLane;
   readonly #wake: () => void;
+  readonly #onCorrupt: (reason: string) => void;
   /** True from the transaction's BEGIN on the database until it was proposed or rolled back. */
   #holding = false;
   #seed: Uint8Array = new Uint8Array(16);
 
-  /** `wake` runs the pump: something waits, or the batch is free again. */
-  constructor(context: ShardContext, wake: () => void) {
+  /** `wake` runs the pump: something waits, or the batch is free again. `onCorrupt` replaces the database. */
+  constructor(
+    context: ShardContext,
+    actions: { readonly wake: () => void; readonly onCorrupt: (reason: string) => void },
+  ) {
     this.#context = context;
-    this.#wake = wake;
+    this.#wake = actions.wake;
+    this.#onCorrupt = actions.onCorrupt;
     this.#lane = new InteractiveLane(
       context.options.clock,
       context.options.limits,
@@ -84,7 +89,11 @@ export class InteractiveHost {
     if (session === null) return;
     const { term } = context.leadership;
     const pinned = context.newBatchContext();
-    await context.options.database.beginInteractive(pinned, session.role);
+    try {
+      await context.options.database.beginInteractive(pinned, session.role);
+    } catch (error) {
+      return this.#lane.refuseNext(this.#refusalOf(error));
+    }
     if (!context.leads(term) || this.#lane.next() !== session) return context.rollback();
     context.pinnedTimeMs = pinned.timeMs;
     this.#seed = pinned.seed;
@@ -104,7 +113,9 @@ export class InteractiveHost {
     session.busy = true;
     this.#lane.rearm(false);
     try {
-      const result = await this.#context.options.database.stepInteractive(program, deadlineMs);
+      const result = await this.#onDatabase(session, () =>
+        this.#context.options.database.stepInteractive(program, deadlineMs),
+      );
       if (this.#lane.current !== session) throw transactionClosed("the leader changed");
       session.executed.push(program);
       if (result.autocommit) session.state = "ended";
@@ -124,7 +135,9 @@ export class InteractiveHost {
     const { term } = context.leadership;
     try {
       const request = this.#requestOf(session, author, signed);
-      const outcome = await context.options.database.sealInteractive(request);
+      const outcome = await this.#onDatabase(session, () =>
+        context.options.database.sealInteractive(request),
+      );
       if (this.#lane.current !== session || !context.leads(term)) {
         throw transactionClosed("the leader changed");
       }
@@ -153,6 +166,24 @@ export class InteractiveHost {
   endCurrent(): void {
     const session = this.#lane.current;
     if (session !== null) this.#end(session);
+  }
+
+  async #onDatabase<T>(session: InteractiveSession, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      if (errorCodeOf(error) === "STATE_CORRUPT") this.#end(session);
+      throw this.#refusalOf(error);
+    }
+  }
+
+  /** What the client is told of a failure of this machine, which is acted upon; throws on a bug. */
+  #refusalOf(error: unknown): MyceliumError {
+    if (!(error instanceof MyceliumError)) throw error;
+    if (error.code === "DISK_FULL") this.#context.giveWayForRoom();
+    if (error.code !== "STATE_CORRUPT") return error;
+    this.#onCorrupt(error.message);
+    return notLeader();
   }
 
   /** Hands the open transaction over from its session to the log. Resolves when it is committed. */

@@ -112,6 +112,13 @@ export class InteractiveLane {
     this.#timer = null;
   }
 
+  /** Refuses the first in the queue. */
+  refuseNext(error: MyceliumError): void {
+    const first = this.#waiting.shift();
+    first?.timer.cancel();
+    first?.refused(error);
+  }
+
   /** Refuses everyone who waits. */
   refuseAll(error: MyceliumError): void {
     for (const waiting of this.#waiting.splice(0)) {

@@ -80,6 +80,7 @@ export class LeaderBatches {
 
   #finish(tasks: readonly WriteTask[], pinned: BatchContext, outcome: BatchOutcome): void {
     const { ended, applied } = this.#sort(tasks, outcome);
+    if (ended.some(({ result }) => isForLackOfRoom(result))) this.#context.giveWayForRoom();
     const reply = () => {
       for (const { task, result } of ended) task.resolve(result);
     };
@@ -126,7 +127,12 @@ export class LeaderBatches {
     for (const task of tasks) task.reject(code === "DISK_FULL" ? error : notLeader());
     this.#context.rollback();
     if (code === "STATE_CORRUPT") this.#onCorrupt(error.message);
+    if (code === "DISK_FULL") this.#context.giveWayForRoom();
   }
+}
+
+function isForLackOfRoom({ steps }: ProgramResult): boolean {
+  return steps.some((step) => step?.ok === false && step.error.code === "SQLITE_FULL");
 }
 
 /** The bundles that hold the applied tasks, in order, and which of their other requests are skipped. */

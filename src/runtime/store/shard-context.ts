@@ -27,6 +27,9 @@ interface OpenBatch {
   readonly abandoned: (error: MyceliumError) => void;
 }
 
+/** With every replica's disk full, leadership must not run in circles. */
+const GIVE_WAY_EVERY_MS = 10_000;
+
 const NO_LEADERSHIP = { term: 0, leader: null, ready: false } as unknown as Leadership;
 
 export class ShardContext {
@@ -45,6 +48,7 @@ export class ShardContext {
   replacing = false;
   /** Wakes pauses early when the loop stops. */
   readonly #pauses = new Set<() => void>();
+  #gaveWayAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ShardOptions, position: ShardPosition) {
     this.options = options;
@@ -96,6 +100,14 @@ export class ShardContext {
 
   rollback(): void {
     this.options.database.rollback().catch((error) => this.options.onFatal(error));
+  }
+
+  /** This disk has no room for writes; another replica's may. */
+  giveWayForRoom(): void {
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.#gaveWayAtMs < GIVE_WAY_EVERY_MS) return;
+    this.#gaveWayAtMs = nowMs;
+    this.options.log.handOver("the disk is full");
   }
 
   noteApplied(index: LogIndex): void {

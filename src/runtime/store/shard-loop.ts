@@ -64,7 +64,10 @@ export class ShardLoop implements StateMachine {
       resync,
       stopWrites: (problem) => this.context.problems.set("digest", problem),
     });
-    this.interactive = new InteractiveHost(this.context, () => this.#pump());
+    this.interactive = new InteractiveHost(this.context, {
+      wake: () => this.#pump(),
+      onCorrupt: resync,
+    });
     this.#batches = new LeaderBatches(this.context, resync);
     this.#fetcher = new SnapshotFetcher(options);
     this.#applier = new Applier(this.context, this.digests, {
