@@ -66,7 +66,7 @@ export function planOf(seed: number, random: Random): Plan {
   const voterCount = pick(VOTER_COUNTS);
   const isEven = random.below(2) === 0;
   const slowestMs = pick([0.5, 2, 10, 40]);
-  return {
+  const plan: Plan = {
     seed,
     weights: Array.from({ length: voterCount }, () => (isEven ? 4 : pick([1, 2, 4, 4]))),
     learnerCount: pick([0, 0, 1, 1, 2]),
@@ -91,4 +91,38 @@ export function planOf(seed: number, random: Random): Plan {
     appendBytesMax: pick([1, 600, 524_288]),
     inflightCountMax: pick([1, 4, 128]),
   };
+  return random.below(3) === 0 ? duelOf(plan, random) : plan;
 }
+
+/** Few nodes and clients, and hardly a moment without an election: mistakes there need many of them. */
+function duelOf(plan: Plan, random: Random): Plan {
+  const nodeCount = 3 + random.below(2) * 2;
+  const isStill = random.below(2) === 0;
+  return {
+    ...plan,
+    weights: Array.from({ length: nodeCount }, () => 1),
+    learnerCount: isStill ? 0 : 1,
+    faults: isStill ? DUEL_FAULTS : [...DUEL_FAULTS, "change-members", "change-members"],
+    ambushes: MOMENTS,
+    faultGapMs: 120 + random.below(300),
+    faultLengthMs: 300 + random.below(900),
+    stormMs: 15_000,
+    clientCount: 3,
+    clientGapMs: 120,
+    delayMs: [0.1, 2],
+    syncMs: [0.1, 4],
+    databaseMs: 0.1,
+    electionMs: 150,
+    appendBytesMax: 1,
+  };
+}
+
+const DUEL_FAULTS: readonly Fault[] = [
+  "kill",
+  "power-cut",
+  "isolate-leader",
+  "isolate-leader",
+  "partition",
+  "pause",
+  "damage",
+];
