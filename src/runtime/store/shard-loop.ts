@@ -180,8 +180,9 @@ export class ShardLoop implements StateMachine {
       if (idle) await this.mending(this.#options.database.advance(context.applied.value));
       this.#options.log.compact(await this.mending(this.#options.database.checkpoint()));
     } catch (error) {
-      // It is being replaced.
-      if (errorCodeOf(error) !== "STATE_CORRUPT") throw error;
+      // It is being replaced, or waits for room as writes do: the next checkpoint tries again.
+      const code = errorCodeOf(error);
+      if (code !== "STATE_CORRUPT" && code !== "DISK_FULL") throw error;
     }
   }
 
