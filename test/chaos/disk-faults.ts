@@ -8,6 +8,8 @@ import { bodyOf } from "./statements.ts";
 const MIB = 1_048_576;
 /** Below the reserve, nearly nothing, and nothing. */
 const FREE_BYTES = [60 * MIB, 200_000, 0] as const;
+/** Room for what is under way: with none at all everywhere, nobody can vote or lead either. */
+const FREE_BYTES_WITH_ROOM = 20 * MIB;
 const SETTLE_MS = 10_000;
 
 /** One node's disk is full: the others go on with writes. */
@@ -32,18 +34,22 @@ export function fullDiskOfOne(disks: SmallDisks): Fault {
   };
 }
 
-/** All disks are full: every write is refused with SQLITE_FULL, and reads go on. */
+/**
+ * All disks are full: every write is refused with SQLITE_FULL, and reads go on. With no byte left at all, nothing can
+ * be voted on: then only local reads must go on.
+ */
 export function fullDiskOfAll(disks: SmallDisks): Fault {
   return async (context) => {
     const { cluster, random, note } = context;
-    const freeBytes = pick(random, FREE_BYTES);
+    const freeBytes = pick(random, [FREE_BYTES_WITH_ROOM, ...FREE_BYTES]);
+    const hasRoom = freeBytes >= FREE_BYTES_WITH_ROOM;
     note(`all disks have ${freeBytes} bytes left`);
     for (const at of cluster.nodes.keys()) disks.fill(at, freeBytes);
-    await settled(context, "SQLITE_FULL", async () => {
+    await settled(context, "refusals", async () => {
       const told = await Promise.all(cluster.nodes.map((node) => write(context, node)));
-      return told.every((code) => code === "SQLITE_FULL");
+      return told.every((code) => code === "SQLITE_FULL" || (!hasRoom && code !== "ok"));
     });
-    await reads(context);
+    await reads(context, hasRoom ? ["strong", "local"] : ["local"]);
     await hold(context, 0, 3_000);
     for (const at of cluster.nodes.keys()) disks.empty(at);
   };
@@ -76,11 +82,11 @@ async function write({ workload, note }: FaultContext, node: ClusterNode): Promi
   return code;
 }
 
-/** Every node serves strong and local reads. */
-async function reads(context: FaultContext): Promise<void> {
+/** Every node serves reads. */
+async function reads(context: FaultContext, levels = ["strong", "local"]): Promise<void> {
   const { cluster, workload, violated } = context;
   for (const node of cluster.nodes) {
-    for (const level of ["strong", "local"]) {
+    for (const level of levels) {
       const told = await workload.sql.run(
         node.target,
         [{ sql: "SELECT id, body FROM ins LIMIT 1" }],
