@@ -12,7 +12,10 @@ const FREE_BYTES = [60 * MIB, 200_000, 0] as const;
 const FREE_BYTES_WITH_ROOM = 20 * MIB;
 const SETTLE_MS = 10_000;
 
-/** One node's disk is full: the others go on with writes. */
+/**
+ * One node's disk is full: the others go on with writes. With no room for the log it falls behind, and then serves
+ * local reads only.
+ */
 export function fullDiskOfOne(disks: SmallDisks): Fault {
   return async (context) => {
     const { cluster, random, note } = context;
@@ -22,7 +25,9 @@ export function fullDiskOfOne(disks: SmallDisks): Fault {
     note(`disk of ${nameOf(context, node)} has ${freeBytes} bytes left`);
     disks.fill(at, freeBytes);
     await settled(context, "writes go on", async () => (await write(context, node)) === "ok");
-    await reads(context);
+    const others = cluster.nodes.filter((other) => other !== node);
+    await reads(context, others, ["strong", "local"]);
+    await reads(context, [node], levelsWith(freeBytes));
     await hold(context, 500, 3_000);
     if (random.below(3) === 0) {
       note(`kill ${nameOf(context, node)}, its disk full`);
@@ -49,7 +54,7 @@ export function fullDiskOfAll(disks: SmallDisks): Fault {
       const told = await Promise.all(cluster.nodes.map((node) => write(context, node)));
       return told.every((code) => code === "SQLITE_FULL" || (!hasRoom && code !== "ok"));
     });
-    await reads(context, hasRoom ? ["strong", "local"] : ["local"]);
+    await reads(context, cluster.nodes, levelsWith(freeBytes));
     await hold(context, 0, 3_000);
     for (const at of cluster.nodes.keys()) disks.empty(at);
   };
@@ -82,10 +87,17 @@ async function write({ workload, note }: FaultContext, node: ClusterNode): Promi
   return code;
 }
 
-/** Every node serves reads. */
-async function reads(context: FaultContext, levels = ["strong", "local"]): Promise<void> {
-  const { cluster, workload, violated } = context;
-  for (const node of cluster.nodes) {
+function levelsWith(freeBytes: number): readonly string[] {
+  return freeBytes >= FREE_BYTES_WITH_ROOM ? ["strong", "local"] : ["local"];
+}
+
+/** Each of the nodes serves such reads. */
+async function reads(
+  { workload, violated }: FaultContext,
+  nodes: readonly ClusterNode[],
+  levels: readonly string[],
+): Promise<void> {
+  for (const node of nodes) {
     for (const level of levels) {
       const told = await workload.sql.run(
         node.target,
