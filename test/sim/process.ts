@@ -37,6 +37,15 @@ const CHANGE_TIMEOUT_MS = 10_000;
 /** Small, so that one snapshot takes many messages. */
 const SNAPSHOT_CHUNK_BYTES = 4_096;
 
+/** Quick, so that tables are checked in every storm. */
+const CHECK_LIMITS = {
+  checkIntervalMs: 4_000,
+  checkGapMinMs: 100,
+  checkIdleMs: 2_000,
+  checkAnswerMs: 5_000,
+  checkDoubtMs: 500,
+};
+
 interface OpenShard {
   readonly shard: Shard;
   readonly database: MemoryShardDatabase;
@@ -122,6 +131,12 @@ export class SimProcess {
 
   leads(group: GroupId): boolean {
     return this.#consensus.groupStatus(group)?.isReady === true;
+  }
+
+  /** The term this process leads in, ready or not; null when it does not. */
+  leadsIn(group: GroupId): Term | null {
+    const status = this.#consensus.groupStatus(group);
+    return status?.role === "leader" ? status.term : null;
   }
 
   handOver(group: GroupId): void {
@@ -245,6 +260,7 @@ export class SimProcess {
         ...SHARD_LIMITS,
         checkpointMs: world.plan.checkpointMs,
         snapshotChunkBytes: SNAPSHOT_CHUNK_BYTES,
+        ...CHECK_LIMITS,
       },
     };
   }

@@ -39,6 +39,8 @@ export class World {
   /** Told of moments at which a fault does most harm. */
   onMoment: ((moment: Moment, machine: Machine) => void) | null = null;
   readonly groups: readonly GroupId[] = [MAIN];
+  /** True once a row was changed behind a replica's back. */
+  isRotten = false;
   #violation: string | null = null;
 
   constructor(seed: number, print: ((line: string) => void) | null) {
@@ -146,6 +148,9 @@ export class World {
     this.trace.add(machine.name, this.#named(`${level} ${message} ${details.join(" ")}`));
     if (message === "store digest differs from the leader's") {
       this.violated(`${machine.name} differs from its leader: ${details.join(" ")}`);
+    }
+    if (message === "store table differs between replicas" && !this.isRotten) {
+      this.violated(`${machine.name} sees a difference where none was made: ${details.join(" ")}`);
     }
   }
 

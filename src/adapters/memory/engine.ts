@@ -18,7 +18,7 @@ import type {
   StepOutcome,
 } from "../../domain/sql/index.ts";
 
-const DEFAULT_TABLE = "kv";
+export const DEFAULT_TABLE = "kv";
 const WRITES = new Set(["set", "append", "incr", "cas", "del", "random", "now", "schema"]);
 
 export interface Readable {

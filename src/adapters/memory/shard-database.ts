@@ -25,6 +25,7 @@ import type {
   SnapshotMeta,
 } from "../../ports/index.ts";
 import {
+  DEFAULT_TABLE,
   effectsOf,
   environmentOf,
   needsOwnTransaction,
@@ -193,14 +194,20 @@ export class MemoryShardDatabase implements ShardDatabase {
   }
 
   async tables(): Promise<readonly string[]> {
-    const tables = new Set(["kv"]);
+    const tables = new Set([DEFAULT_TABLE]);
     for (const key of this.#state.data.keys()) tables.add(tableOf(key));
     return [...tables].sort();
   }
 
   async hashTable(table: string): Promise<Uint8Array> {
+    // The state after the writes called before, and none called later.
+    const held = await this.#lastWrite.then(() => this.#state.copy());
     await this.#host.delay(this.#timing.readMs());
-    const rows = [...this.#state.data].filter(([key]) => tableOf(key) === table).sort();
+    this.#checkFile();
+    const rows = [...held.data].filter(([key]) => tableOf(key) === table).sort();
+    if (rows.length === 0 && table !== DEFAULT_TABLE) {
+      throw new MyceliumError("BAD_ARGUMENT", `Cannot hash table ${table}: there is none`);
+    }
     return sha256(JSON.stringify(rows));
   }
 

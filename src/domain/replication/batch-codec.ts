@@ -1,4 +1,7 @@
-/** A batch as the payload of a log entry. Hostile input is MALFORMED. */
+/**
+ * A batch as the payload of a log entry. Hostile input is MALFORMED. Format 2 is format 1 and the name of a table to
+ * check; a batch without one is written as format 1.
+ */
 
 import { assert } from "../../base/index.ts";
 import { PackReader, PackWriter } from "../sql/index.ts";
@@ -6,15 +9,20 @@ import type { Batch, SignedBundle } from "./batch.ts";
 import { BUNDLE_LIMITS } from "./bundle-codec.ts";
 
 const VERSION = 1;
+const VERSION_CHECK = 2;
 const SEED_SIZE = 16;
 const SIGNATURE_SIZE = 64;
 const DIGEST_SIZE = 32;
 const BUNDLE_COUNT_MAX = 10_000;
 const SKIPPED_COUNT_MAX = 1_000_000;
+/** Bytes of the name of a table that can be checked. */
+export const CHECK_BYTES_MAX = 1_024;
 
 export function encodeBatch(batch: Batch): Uint8Array {
   const writer = new PackWriter();
-  writer.u8(VERSION);
+  const { check, bundles } = batch;
+  assert(check === null || bundles.length === 0, "a batch with requests checks no table");
+  writer.u8(check === null ? VERSION : VERSION_CHECK);
   writer.varint(batch.context.timeMs);
   writeFixed(writer, batch.context.seed, SEED_SIZE);
   writer.varint(batch.bundles.length);
@@ -28,6 +36,7 @@ export function encodeBatch(batch: Batch): Uint8Array {
     writer.varint(request);
   }
   writeFixed(writer, batch.digest, DIGEST_SIZE);
+  if (check !== null) writer.text(check);
   return writer.finish();
 }
 
@@ -35,7 +44,9 @@ export function encodeBatch(batch: Batch): Uint8Array {
 export function decodeBatch(bytes: Uint8Array): Batch {
   const reader = new PackReader(bytes, "a batch");
   const version = reader.u8();
-  if (version !== VERSION) throw reader.damaged(`format ${version}, needed ${VERSION},`);
+  if (version !== VERSION && version !== VERSION_CHECK) {
+    throw reader.damaged(`format ${version}, needed ${VERSION} or ${VERSION_CHECK},`);
+  }
   const timeMs = reader.varint(Number.MAX_SAFE_INTEGER);
   const seed = reader.raw(SEED_SIZE);
   const bundles: SignedBundle[] = [];
@@ -49,8 +60,10 @@ export function decodeBatch(bytes: Uint8Array): Batch {
     skipped.push([bundle, reader.varint(BUNDLE_LIMITS.requestCountMax)]);
   }
   const digest = reader.raw(DIGEST_SIZE);
+  const check = version === VERSION_CHECK ? reader.text(CHECK_BYTES_MAX) : null;
+  if (check !== null && bundles.length > 0) throw reader.damaged("requests beside a check");
   reader.end();
-  return { context: { timeMs, seed }, bundles, skipped, digest };
+  return { context: { timeMs, seed }, bundles, skipped, digest, check };
 }
 
 function writeFixed(writer: PackWriter, bytes: Uint8Array, size: number): void {

@@ -44,4 +44,6 @@ export interface Batch {
   readonly skipped: readonly (readonly [bundle: number, request: number])[];
   /** The leader's digest of the batch's effects (32 bytes). */
   readonly digest: Uint8Array;
+  /** A table whose rows every replica hashes at this index; such a batch has no bundles. Null in all others. */
+  readonly check: string | null;
 }

@@ -32,7 +32,10 @@ const BATCH: Batch = {
   bundles: [{ payload: encodeBundle(BUNDLE), signature: new Uint8Array(64).fill(9) }],
   skipped: [[0, 1]],
   digest: new Uint8Array(32).fill(5),
+  check: null,
 };
+
+const CHECK: Batch = { ...BATCH, bundles: [], skipped: [], check: "überall" };
 
 function codeOf(work: () => unknown): string | undefined {
   try {
@@ -46,6 +49,7 @@ function codeOf(work: () => unknown): string | undefined {
 test("bundles and batches survive their codecs, and equal ones have equal bytes", () => {
   expect(decodeBundle(encodeBundle(BUNDLE))).toEqual(BUNDLE);
   expect(decodeBatch(encodeBatch(BATCH))).toEqual(BATCH);
+  expect(decodeBatch(encodeBatch(CHECK))).toEqual(CHECK);
   expect(encodeBundle(structuredClone(BUNDLE))).toEqual(encodeBundle(BUNDLE));
 });
 
@@ -53,6 +57,7 @@ test("every cut and every changed byte is MALFORMED or means something else", ()
   for (const [bytes, decode] of [
     [encodeBundle(BUNDLE), decodeBundle],
     [encodeBatch(BATCH), decodeBatch],
+    [encodeBatch(CHECK), decodeBatch],
   ] as const) {
     for (let at = 0; at < bytes.length; at++) {
       expect(codeOf(() => decode(bytes.subarray(0, at)))).toBe("MALFORMED");
@@ -69,7 +74,20 @@ test("every cut and every changed byte is MALFORMED or means something else", ()
 test("a batch of another format is refused by number", () => {
   const bytes = encodeBatch(BATCH);
   bytes[0] = 9;
-  expect(() => decodeBatch(bytes)).toThrow("found format 9, needed 1");
+  expect(() => decodeBatch(bytes)).toThrow("found format 9, needed 1 or 2");
+});
+
+test("a batch without a check has the bytes it had before there were checks", () => {
+  expect(encodeBatch(BATCH)[0]).toBe(1);
+  expect(encodeBatch(CHECK)[0]).toBe(2);
+});
+
+test("a check beside requests is a bug of its maker, and malformed in a log", () => {
+  expect(() => encodeBatch({ ...CHECK, bundles: BATCH.bundles })).toThrow("checks no table");
+  const bytes = encodeBatch(BATCH);
+  expect(codeOf(() => decodeBatch(Uint8Array.of(2, ...bytes.subarray(1), 1, 0x74)))).toBe(
+    "MALFORMED",
+  );
 });
 
 test("a batch with a seed or digest of the wrong size is a bug of its maker", () => {

@@ -6,10 +6,18 @@ import type { CommittedBatch, LogEntry } from "../../ports/index.ts";
 import { requestsOfCommitted } from "./bundles.ts";
 import type { DigestWatch } from "./digest-watch.ts";
 import type { ShardContext } from "./shard-context.ts";
+import type { TableChecks } from "./table-checks.ts";
+
+/** A committed command with what it holds. */
+interface Command {
+  readonly entry: LogEntry;
+  readonly batch: Batch;
+}
 
 export class Applier {
   readonly #context: ShardContext;
   readonly #digests: DigestWatch;
+  readonly #checks: TableChecks;
   readonly #onForeign: () => void;
   readonly #onCorrupt: (reason: string) => void;
   #committed: LogEntry[] = [];
@@ -18,11 +26,12 @@ export class Applier {
   /** `onForeign` ends whatever is open on the database; `onCorrupt` replaces it. */
   constructor(
     context: ShardContext,
-    digests: DigestWatch,
+    parts: { readonly digests: DigestWatch; readonly checks: TableChecks },
     actions: { readonly onForeign: () => void; readonly onCorrupt: (reason: string) => void },
   ) {
     this.#context = context;
-    this.#digests = digests;
+    this.#digests = parts.digests;
+    this.#checks = parts.checks;
     this.#onForeign = actions.onForeign;
     this.#onCorrupt = actions.onCorrupt;
     this.#received = context.applied.value;
@@ -60,7 +69,9 @@ export class Applier {
     }
     const proposal = this.#context.open?.proposal;
     if (entry.index === proposal?.index && entry.term === proposal.term) {
-      return this.#commitOpen(entry);
+      return this.#context.open?.check === null
+        ? this.#commitOpen(entry)
+        : this.#commitCheck(entry);
     }
     if (entry.kind !== "command") {
       this.#committed.shift();
@@ -82,44 +93,64 @@ export class Applier {
       // The log has it, the file could not take it: drop the transaction and execute the entry again.
       context.options.logger.warn("store commit failed", { reason: messageOf(error) });
       context.rollback();
-      await this.#execute([entry]);
+      await this.#execute([commandOf(entry)]);
       open.committed();
       return;
     }
     this.#committed.shift();
     context.pinnedTimeMs = open.timeMs;
-    this.#digests.record(entry.index, open.digest);
+    this.#digests.book.record(entry.index, open.digest);
     context.noteApplied(entry.index);
     open.committed();
   }
 
-  /** The committed commands in a row at the head of the queue, as many as are executed at once. */
-  #leadingCommands(): readonly LogEntry[] {
+  /** The leader's own check of a table has no transaction open: it is executed as on every other replica. */
+  async #commitCheck(entry: LogEntry): Promise<void> {
+    const { open } = this.#context;
+    assert(open !== null, "a commit without an open batch");
+    this.#context.open = null;
+    await this.#execute([commandOf(entry)]);
+    open.committed();
+  }
+
+  /**
+   * The committed commands in a row at the head of the queue, as many as are executed at once. A check of a table is
+   * the last of them, so that all replicas hash the same state.
+   */
+  #leadingCommands(): readonly Command[] {
     const { applyCountMax } = this.#context.options.limits;
-    let count = 1;
-    while (count < applyCountMax && this.#committed[count]?.kind === "command") count++;
-    return this.#committed.slice(0, count);
+    const commands: Command[] = [];
+    for (const entry of this.#committed) {
+      if (entry.kind !== "command" || commands.length >= applyCountMax) break;
+      const command = commandOf(entry);
+      commands.push(command);
+      if (command.batch.check !== null) break;
+    }
+    return commands;
   }
 
   /** Executes committed commands and takes them off the queue. */
-  async #execute(entries: readonly LogEntry[]): Promise<void> {
-    const decoded = entries.map((entry) => ({ entry, batch: decodeBatch(entry.payload) }));
-    const batches = decoded.map(({ entry, batch }) => this.#committedBatch(entry, batch));
+  async #execute(commands: readonly Command[]): Promise<void> {
+    const batches = commands.map((command) => this.#committedBatch(command));
     const digests = await this.#applyPatiently(batches);
     if (digests === null) return;
-    this.#committed.splice(0, entries.length);
-    decoded.forEach(({ entry, batch }, i) => {
+    this.#committed.splice(0, commands.length);
+    commands.forEach(({ entry, batch }, i) => {
       const own = digests[i];
       assert(own !== undefined, "a batch was applied without a digest");
       this.#context.pinnedTimeMs = Math.max(this.#context.pinnedTimeMs, batch.context.timeMs);
-      this.#digests.record(entry.index, own);
+      if (batch.check !== null) return;
+      this.#digests.book.record(entry.index, own);
       this.#digests.compare(entry.index, own, batch.digest);
     });
-    const last = entries.at(-1);
-    if (last !== undefined) this.#context.noteApplied(last.index);
+    const last = commands.at(-1);
+    assert(last !== undefined, "nothing was executed");
+    // Before anything else is written, and before others are told that this entry is applied here.
+    if (last.batch.check !== null) this.#checks.begin(last.entry.index, last.batch.check);
+    this.#context.noteApplied(last.entry.index);
   }
 
-  #committedBatch(entry: LogEntry, batch: Batch): CommittedBatch {
+  #committedBatch({ entry, batch }: Command): CommittedBatch {
     const { shard, authority, metrics, logger } = this.#context.options;
     const skipped = new Set(batch.skipped.map(([bundle, position]) => `${bundle}/${position}`));
     const requests = batch.bundles.flatMap((signed, bundle) => {
@@ -164,4 +195,8 @@ export class Applier {
       todo: "free some space: it goes on by itself",
     });
   }
+}
+
+function commandOf(entry: LogEntry): Command {
+  return { entry, batch: decodeBatch(entry.payload) };
 }

@@ -1,7 +1,8 @@
 /**
  * Watches that replicas agree. Every replica keeps the digests of its last batches; one whose digest differs from
- * the leader's reports it, the leader asks all, and truth is the digest held by more than half of all weight.
- * Whoever differs, leader included, fetches a fresh copy. Without such a majority the shard turns read-only.
+ * the leader's reports it, and the leader asks all. Truth is the digest held by more than half of all weight;
+ * whoever differs, leader included, fetches a fresh copy from one that does not. Without such a majority there is
+ * doubt: the shard is read-only until `TableChecks` has found every table to be settled.
  */
 
 import {
@@ -13,54 +14,49 @@ import {
   toHex,
 } from "../../base/index.ts";
 import { encodeCbor } from "../../domain/wire/index.ts";
-import type { ShardOptions } from "./options.ts";
-import { digestAnswer, digestVerdict, methodOf } from "./rpc.ts";
-import type { StoreProblem } from "./store-status.ts";
+import { DigestBook } from "./digest-book.ts";
+import { countDigests, type DigestAnswer, differing } from "./digest-count.ts";
+import { type DigestVerdict, digestAnswer, digestVerdict, methodOf } from "./rpc.ts";
+import type { ShardContext } from "./shard-context.ts";
+import { notLeader } from "./write-task.ts";
 
-/** Digests kept: some seconds of the busiest load, long enough to ask all replicas. */
-const DIGESTS_KEPT_MAX = 8_192;
 const REPORT_RETRY_MS = 1_000;
+/** How often those who have not answered are asked again before their silence counts as no answer. */
+const OPEN_COUNT_MAX = 5;
 
 export interface DigestActions {
-  resync(reason: string): void;
-  stopWrites(problem: StoreProblem): void;
+  /** `avoid`: who is known to be no source for a fresh copy. */
+  resync(reason: string, avoid: readonly NodeId[]): void;
+  /** Why no majority agrees; null when one does again. */
+  doubt(why: string | null): void;
 }
 
 export class DigestWatch {
-  readonly #options: ShardOptions;
+  readonly #context: ShardContext;
   readonly #actions: DigestActions;
-  readonly #digests = new Map<LogIndex, Uint8Array>();
+  readonly book = new DigestBook();
   #reporting = false;
+  /** The index that could not be judged last, and how often. */
+  #open: { readonly index: LogIndex; count: number } | null = null;
 
-  constructor(options: ShardOptions, actions: DigestActions) {
-    this.#options = options;
+  constructor(context: ShardContext, actions: DigestActions) {
+    this.#context = context;
     this.#actions = actions;
   }
 
-  record(index: LogIndex, digest: Uint8Array): void {
-    this.#digests.set(index, digest);
-    if (this.#digests.size <= DIGESTS_KEPT_MAX) return;
-    for (const oldest of this.#digests.keys()) {
-      this.#digests.delete(oldest);
-      break;
-    }
+  /** What this replica says of an index to those who ask. */
+  answer(index: LogIndex): DigestAnswer {
+    const isComing = index > this.#context.applied.value || this.book.isExpected(index);
+    return this.book.get(index) ?? (isComing ? "later" : "gone");
   }
 
-  /** This replica's digest of a batch; null when it is not kept. */
-  digestAt(index: LogIndex): Uint8Array | null {
-    return this.#digests.get(index) ?? null;
-  }
-
-  /** After a fresh copy nothing recorded before counts. */
-  forget(): void {
-    this.#digests.clear();
-  }
-
+  /** Follower: holds its digest of a batch against the leader's. */
   compare(index: LogIndex, own: Uint8Array, leaders: Uint8Array): void {
     if (equalBytes(own, leaders)) return;
-    this.#options.metrics.count("mycelium_store_digest_mismatches_total");
-    this.#options.logger.error("store digest differs from the leader's", {
-      shard: this.#options.shard,
+    const { metrics, logger, shard } = this.#context.options;
+    metrics.count("mycelium_store_digest_mismatches_total");
+    logger.error("store digest differs from the leader's", {
+      shard,
       index,
       own: toHex(own),
       leaders: toHex(leaders),
@@ -70,83 +66,118 @@ export class DigestWatch {
     void this.#report(index, own);
   }
 
-  /** The leader's judgement of a report. True when the reporter must fetch a fresh copy. */
-  async judge(index: LogIndex, reporter: NodeId, reported: Uint8Array): Promise<boolean> {
-    const own = this.digestAt(index);
-    const weights = this.#options.log.weights();
-    let total = 0;
-    const held = new Map<string, number>();
-    for (const [replica, weight] of weights) {
-      total += weight;
-      const node = nodeOfReplica(replica);
-      const digest = node === reporter ? reported : await this.#ask(node, index);
-      if (digest !== null) held.set(toHex(digest), (held.get(toHex(digest)) ?? 0) + weight);
+  /** The leader's judgement of a report. Throws NOT_LEADER. */
+  async judge(index: LogIndex, reporter: NodeId, reported: Uint8Array): Promise<DigestVerdict> {
+    const { term } = this.#context.leadership;
+    if (!this.#context.leads()) throw notLeader();
+    const answers = new Map<NodeId, DigestAnswer>([[reporter, reported]]);
+    await this.askVoters(index, answers);
+    if (!this.#context.leads(term)) throw notLeader();
+    const { truth, isOpen } = countDigests(answers, this.#context.options.log.weights());
+    if (truth !== null) {
+      const verdict = truthVerdict(index, truth, answers);
+      this.receive(verdict);
+      return verdict;
     }
-    const truth = [...held].find(([, weight]) => weight * 2 > total)?.[0];
-    if (truth === undefined) {
-      this.#stopWrites(index);
-      return false;
-    }
-    if (own !== null && toHex(own) !== truth) {
-      this.#actions.resync(`its digest of log index ${index} differs from the majority's`);
-    }
-    return toHex(reported) !== truth;
+    if (isOpen && this.#mayStayOpen(index)) return { ...NO_VERDICT, index, isOpen: true };
+    const doubt = `no majority of replicas agrees on the effects of log index ${index}`;
+    this.#actions.doubt(doubt);
+    return { ...NO_VERDICT, index, doubt };
   }
 
-  #stopWrites(index: LogIndex): void {
-    this.#actions.stopWrites({
-      what: `shard ${this.#options.shard} is read-only`,
-      why: `no majority of replicas agrees on the effects of log index ${index}`,
-      todo: "compare the replicas, keep the right one, and re-join the others (`mycelium leave --wipe`, then join)",
-    });
+  /** What follows from a verdict on this replica. */
+  receive({ index, truth, avoid, doubt, isSettled }: DigestVerdict): void {
+    if (doubt !== null) this.#actions.doubt(doubt);
+    else if (isSettled) this.#actions.doubt(null);
+    const own = this.book.get(index);
+    if (truth === null || own === null || equalBytes(truth, own)) return;
+    this.#actions.resync(`its digest of log index ${index} differs from the majority's`, avoid);
   }
 
-  async #ask(node: NodeId, index: LogIndex): Promise<Uint8Array | null> {
-    const { authority, peers, shard, limits } = this.#options;
-    if (node === authority.node) return this.digestAt(index);
+  /** Asks those of `nodes` that have not answered for good, all at once, and notes what they say. */
+  async ask(
+    index: LogIndex,
+    nodes: Iterable<NodeId>,
+    answers: Map<NodeId, DigestAnswer>,
+  ): Promise<void> {
+    await Promise.all(
+      [...new Set(nodes)].map(async (node) => {
+        const known = answers.get(node) ?? "away";
+        if (known === "later" || known === "away") answers.set(node, await this.#ask(node, index));
+      }),
+    );
+  }
+
+  askVoters(index: LogIndex, answers: Map<NodeId, DigestAnswer>): Promise<void> {
+    const voters = [...this.#context.options.log.weights().keys()].map(nodeOfReplica);
+    return this.ask(index, voters, answers);
+  }
+
+  /** A short silence is no reason to refuse writes. */
+  #mayStayOpen(index: LogIndex): boolean {
+    if (this.#open?.index !== index) this.#open = { index, count: 0 };
+    this.#open.count++;
+    return this.#open.count < OPEN_COUNT_MAX;
+  }
+
+  async #ask(node: NodeId, index: LogIndex): Promise<DigestAnswer> {
+    const { authority, peers, shard, limits, logger } = this.#context.options;
+    if (node === authority.node) return this.answer(index);
     try {
       const method = methodOf(shard, "digest-get");
       const payload = encodeCbor({ index });
       const answer = await peers.request(node, method, payload, limits.forwardTimeoutMs);
-      return digestAnswer.decode(answer).digest;
+      const { digest, isComing } = digestAnswer.decode(answer);
+      return digest ?? (isComing ? "later" : "gone");
     } catch (error) {
-      this.#options.logger.warn("store digest not answered", { node, reason: messageOf(error) });
-      return null;
+      logger.warn("store digest not answered", { node, reason: messageOf(error) });
+      return "away";
     }
   }
 
-  /** Tells the leader, however often it takes. */
+  /** Tells the leader, until it has judged. */
   async #report(index: LogIndex, digest: Uint8Array): Promise<void> {
-    const { authority, clock, log } = this.#options;
-    while (this.#digests.get(index) === digest) {
-      const { leader } = log.leadership();
-      if (leader === authority.node) {
-        if (await this.judge(index, leader, digest)) this.#actions.resync("its digest differs");
+    const context = this.#context;
+    while (!context.stopped && this.book.get(index) === digest) {
+      const verdict = await this.#judgedByLeader(index, digest);
+      if (verdict !== null && !verdict.isOpen) {
+        this.receive(verdict);
         break;
       }
-      const verdict = await this.#sendReport(leader, encodeCbor({ index, digest }));
-      if (verdict !== null) {
-        if (verdict)
-          this.#actions.resync(`its digest of log index ${index} differs from the majority's`);
-        break;
-      }
-      await new Promise<void>((resolve) => clock.after(REPORT_RETRY_MS, resolve));
+      await context.pause(REPORT_RETRY_MS);
     }
     this.#reporting = false;
   }
 
-  async #sendReport(leader: NodeId | null, payload: Uint8Array): Promise<boolean | null> {
+  async #judgedByLeader(index: LogIndex, digest: Uint8Array): Promise<DigestVerdict | null> {
+    const { authority, log, peers, shard, limits, logger } = this.#context.options;
+    const { leader } = log.leadership();
     if (leader === null) return null;
-    const { peers, shard, limits } = this.#options;
     try {
+      if (leader === authority.node) return await this.judge(index, leader, digest);
       const method = methodOf(shard, "digest-report");
+      const payload = encodeCbor({ index, digest });
       const answer = await peers.request(leader, method, payload, limits.forwardTimeoutMs * 2);
-      return digestVerdict.decode(answer).resync;
+      return digestVerdict.decode(answer);
     } catch (error) {
-      this.#options.logger.warn("store digest report failed, will retry", {
-        reason: messageOf(error),
-      });
+      logger.warn("store digest report failed, will retry", { reason: messageOf(error) });
       return null;
     }
   }
+}
+
+export const NO_VERDICT = {
+  truth: null,
+  isOpen: false,
+  avoid: [],
+  doubt: null,
+  isSettled: false,
+} as const satisfies Omit<DigestVerdict, "index">;
+
+export function truthVerdict(
+  index: LogIndex,
+  truth: Uint8Array,
+  answers: ReadonlyMap<NodeId, DigestAnswer>,
+): DigestVerdict {
+  return { ...NO_VERDICT, index, truth, avoid: differing(answers, truth) };
 }

@@ -143,7 +143,8 @@ export class InteractiveHost {
       }
       if (outcome.outcomes[0]?.kind === "applied") {
         const pinned = { timeMs: context.pinnedTimeMs, seed: this.#seed };
-        const batch = { context: pinned, bundles: [signed], skipped: [], digest: outcome.digest };
+        const { digest } = outcome;
+        const batch = { context: pinned, bundles: [signed], skipped: [], digest, check: null };
         return await this.#propose(batch);
       }
     } finally {

@@ -94,7 +94,8 @@ export class LeaderBatches {
       this.#context.gate.strong(retryMs).then(reply, () => refuse(notLeader()));
       return;
     }
-    const batch = { context: pinned, digest: outcome.digest, ...bundlesOf(applied) };
+    const { digest } = outcome;
+    const batch = { context: pinned, digest, check: null, ...bundlesOf(applied) };
     if (this.#context.propose(batch, reply, refuse)) return;
     this.#context.rollback();
     refuse(notLeader());

@@ -32,6 +32,17 @@ export interface ShardLimits {
   readonly diskRetryMs: number;
   /** Between checkpoints, which let the log be cut. */
   readonly checkpointMs: number;
+  /** Every table is hashed on all replicas within this. */
+  readonly checkIntervalMs: number;
+  /** Between two such checks; how long one waits for an idle moment. */
+  readonly checkGapMinMs: number;
+  readonly checkGapMaxMs: number;
+  readonly checkIdleMs: number;
+  /** How long the leader waits for other replicas' hashes at least, and between its questions. */
+  readonly checkAnswerMs: number;
+  readonly checkPollMs: number;
+  /** Before another check when no majority agrees on a table. */
+  readonly checkDoubtMs: number;
   /** Bytes of a snapshot in one message, and chunks asked for ahead. */
   readonly snapshotChunkBytes: number;
   /** A served snapshot nobody reads is dropped after this. */
@@ -55,6 +66,13 @@ export const SHARD_LIMITS: ShardLimits = {
   applyCountMax: 64,
   diskRetryMs: 1_000,
   checkpointMs: 30_000,
+  checkIntervalMs: 24 * 60 * 60_000,
+  checkGapMinMs: 1_000,
+  checkGapMaxMs: 60_000,
+  checkIdleMs: 60_000,
+  checkAnswerMs: 60_000,
+  checkPollMs: 1_000,
+  checkDoubtMs: 10_000,
   snapshotChunkBytes: 512 << 10,
   snapshotKeepMs: 60_000,
 };

@@ -5,10 +5,13 @@
 
 import {
   asLogIndex,
+  asNodeId,
   asTerm,
   type ErrorCode,
   type GroupId,
+  type LogIndex,
   MyceliumError,
+  type NodeId,
 } from "../../base/index.ts";
 import type { SignedBundle } from "../../domain/replication/index.ts";
 import {
@@ -41,7 +44,8 @@ export type StoreVerb =
   | "snapshot-open"
   | "snapshot-read"
   | "digest-get"
-  | "digest-report";
+  | "digest-report"
+  | "digest-verdict";
 
 export function methodOf(shard: GroupId, verb: StoreVerb): string {
   return `store/${shard}/${verb}`;
@@ -54,6 +58,9 @@ export function methodPrefixOf(shard: GroupId): string {
 
 const PAYLOAD_BYTES_MAX = 32 << 20;
 const REQUESTS_MAX = 1_024;
+const REPLICAS_MAX = 10_000;
+const NODE_ID_LENGTH_MAX = 128;
+const DOUBT_LENGTH_MAX = 4_096;
 
 function codec<T>(shape: Shape<T>, what: string) {
   return {
@@ -126,8 +133,42 @@ export const digestReport = codec(
   object({ index: mapped(integer(), asLogIndex), digest: bytes(64) }),
   "a digest report",
 );
-export const digestAnswer = codec(object({ digest: nullable(bytes(64)) }), "a digest");
-export const digestVerdict = codec(object({ resync: flag }), "a digest verdict");
+export const digestAnswer = codec(
+  object({ digest: nullable(bytes(64)), isComing: flag }),
+  "a digest answer",
+);
+
+/** What the leader found out about one log index. */
+export interface DigestVerdict {
+  readonly index: LogIndex;
+  /** The digest of more than half of all weight; who holds another fetches a fresh copy. */
+  readonly truth: Uint8Array | null;
+  /** Nothing is decided yet: ask again. */
+  readonly isOpen: boolean;
+  /** Replicas that hold something else than the truth. */
+  readonly avoid: readonly NodeId[];
+  /** Why the shard is read-only. */
+  readonly doubt: string | null;
+  /** Every table was checked, and each has a majority: there is no doubt any more. */
+  readonly isSettled: boolean;
+}
+
+export const digestVerdict = codec<DigestVerdict>(
+  object({
+    index: mapped(integer(), asLogIndex),
+    truth: nullable(bytes(64)),
+    isOpen: flag,
+    avoid: list(mapped(text(NODE_ID_LENGTH_MAX), asNodeId), REPLICAS_MAX),
+    doubt: nullable(text(DOUBT_LENGTH_MAX)),
+    isSettled: flag,
+  }),
+  "a digest verdict",
+);
+
+export function encodeVerdict(verdict: DigestVerdict): Uint8Array {
+  const { index, truth, isOpen, avoid, doubt, isSettled } = verdict;
+  return encodeCbor({ index, truth, isOpen, avoid: [...avoid], doubt, isSettled });
+}
 
 const infoShape = object({
   id: text(128),

@@ -23,6 +23,8 @@ interface OpenBatch {
   readonly proposal: Proposal;
   readonly timeMs: number;
   readonly digest: Uint8Array;
+  /** A table to check: then nothing is open on the database. */
+  readonly check: string | null;
   readonly committed: () => void;
   readonly abandoned: (error: MyceliumError) => void;
 }
@@ -46,6 +48,8 @@ export class ShardContext {
   resyncing = false;
   /** True while a snapshot takes the place of the database: nobody touches it. */
   replacing = false;
+  /** Grows whenever another copy begins to take the place of the database. */
+  copyCount = 0;
   /** Wakes pauses early when the loop stops. */
   readonly #pauses = new Set<() => void>();
   #gaveWayAtMs = Number.NEGATIVE_INFINITY;
@@ -84,8 +88,9 @@ export class ShardContext {
   propose(batch: Batch, committed: () => void, abandoned: (error: MyceliumError) => void): boolean {
     const proposal = this.options.log.propose(encodeBatch(batch));
     if (proposal === null) return false;
+    const { digest, check } = batch;
     const { timeMs } = batch.context;
-    this.open = { proposal, timeMs, digest: batch.digest, committed, abandoned };
+    this.open = { proposal, timeMs, digest, check, committed, abandoned };
     return true;
   }
 

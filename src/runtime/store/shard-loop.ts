@@ -34,7 +34,8 @@ import type { ShardOptions } from "./options.ts";
 import { ShardContext } from "./shard-context.ts";
 import { SnapshotFetcher } from "./snapshot-fetcher.ts";
 import type { StoreStatus } from "./store-status.ts";
-import { notLeader } from "./write-task.ts";
+import { TableChecks } from "./table-checks.ts";
+import { notLeader, type OpenedBundle } from "./write-task.ts";
 
 export class ShardLoop implements StateMachine {
   readonly context: ShardContext;
@@ -42,6 +43,7 @@ export class ShardLoop implements StateMachine {
   readonly interactive: InteractiveHost;
   readonly #options: ShardOptions;
   readonly #applier: Applier;
+  readonly #checks: TableChecks;
   readonly #batches: LeaderBatches;
   readonly #fetcher: SnapshotFetcher;
   readonly #onDamage: (reason: string) => void;
@@ -54,15 +56,19 @@ export class ShardLoop implements StateMachine {
   #replacement: Promise<unknown> = Promise.resolve();
 
   constructor(options: ShardOptions, position: ShardPosition) {
-    const resync = (reason: string) => {
-      this.resync(reason).catch((error) => options.onFatal(error));
+    const resync = (reason: string, avoid: readonly NodeId[] = []) => {
+      this.resync(reason, avoid).catch((error) => options.onFatal(error));
     };
     this.#options = options;
     this.#onDamage = resync;
     this.context = new ShardContext(options, position);
-    this.digests = new DigestWatch(options, {
+    this.digests = new DigestWatch(this.context, {
       resync,
-      stopWrites: (problem) => this.context.problems.set("digest", problem),
+      doubt: (why) => this.#setDoubt(why),
+    });
+    this.#checks = new TableChecks(this.context, this.digests, {
+      wake: () => this.#pump(),
+      onCorrupt: resync,
     });
     this.interactive = new InteractiveHost(this.context, {
       wake: () => this.#pump(),
@@ -70,10 +76,12 @@ export class ShardLoop implements StateMachine {
     });
     this.#batches = new LeaderBatches(this.context, resync);
     this.#fetcher = new SnapshotFetcher(options);
-    this.#applier = new Applier(this.context, this.digests, {
-      onForeign: () => this.#endOpen(),
-      onCorrupt: resync,
-    });
+    this.#applier = new Applier(
+      this.context,
+      { digests: this.digests, checks: this.#checks },
+      { onForeign: () => this.#endOpen(), onCorrupt: resync },
+    );
+    this.#checks.run().catch((error) => options.onFatal(error));
   }
 
   // What consensus calls.
@@ -93,12 +101,13 @@ export class ShardLoop implements StateMachine {
     this.context.leadership = leadership;
     if (led && !this.context.leads(term)) this.#loseLeadership();
     for (const wake of this.#leadershipWaiters.splice(0)) wake();
+    if (this.context.problems.has("digest")) this.#checks.rouse();
     this.#gather();
     this.#pump();
   }
 
   installSnapshot(source: NodeId, atLeast: LogIndex): Promise<SnapshotMeta> {
-    return this.#replaceBy([source], atLeast);
+    return this.#replaceBy([source], atLeast, []);
   }
 
   // What the router, the server and the agent call.
@@ -155,7 +164,8 @@ export class ShardLoop implements StateMachine {
     });
     if (led) this.#loseLeadership();
     log.handOver("resync");
-    while (!context.stopped && !(await this.#tryResync())) await context.pause(limits.diskRetryMs);
+    while (!context.stopped && !(await this.#tryResync(avoid)))
+      await context.pause(limits.diskRetryMs);
     context.resyncing = false;
     context.problems.delete("resync");
     this.#pump();
@@ -189,6 +199,7 @@ export class ShardLoop implements StateMachine {
   stop(): void {
     this.#loseLeadership();
     this.context.stop();
+    this.#checks.rouse();
   }
 
   // The pump.
@@ -219,9 +230,11 @@ export class ShardLoop implements StateMachine {
     if (context.stopped || context.resyncing || context.replacing) return false;
     if (this.#applier.pending) await this.#applier.applyNext();
     else if (!context.leads() || context.open !== null || this.interactive.holding) return false;
+    else if (this.#checks.isUrgent) this.#checks.propose();
     else if (context.problems.has("digest")) return this.#refuseWrites();
     else if (this.#gathersInteractive()) await this.interactive.openNext();
     else if (this.#batches.queuedCount > 0) await this.#batches.run();
+    else if (this.#checks.isWanted) this.#checks.propose();
     else return false;
     return true;
   }
@@ -246,6 +259,27 @@ export class ShardLoop implements StateMachine {
     return false;
   }
 
+  /** Without a majority for what the shard holds nothing is written, until there is one. */
+  #setDoubt(why: string | null): void {
+    const { problems } = this.context;
+    const { logger, shard } = this.#options;
+    if (why === null) {
+      if (!problems.delete("digest")) return;
+      logger.warn("store takes writes again", { shard });
+    } else {
+      if (!problems.has("digest")) {
+        logger.error("store is read-only", { shard, reason: why });
+        this.#checks.doubt();
+      }
+      problems.set("digest", {
+        what: `shard ${shard} is read-only`,
+        why,
+        todo: "compare the replicas, keep the right one, and re-join the others (`mycelium leave --wipe`, then join)",
+      });
+    }
+    this.#pump();
+  }
+
   /** Ends whatever transaction is open on the database, proposed or interactive. */
   #endOpen(): void {
     this.context.dropOpen();
@@ -254,13 +288,14 @@ export class ShardLoop implements StateMachine {
 
   #loseLeadership(): void {
     this.context.dropOpen();
+    this.#checks.abandon();
     this.interactive.refuseAll(notLeader());
     this.#batches.refuseAll(notLeader());
   }
 
-  async #tryResync(): Promise<boolean> {
+  async #tryResync(avoid: readonly NodeId[]): Promise<boolean> {
     try {
-      await this.#replaceBy(this.#options.replicaNodes(), this.#applier.received);
+      await this.#replaceBy([], this.#applier.received, avoid);
       return true;
     } catch (error) {
       if (errorCodeOf(error) === undefined) throw error;
@@ -270,25 +305,32 @@ export class ShardLoop implements StateMachine {
   }
 
   /** One replacement after the other: two at once could put an older state over a newer one. */
-  #replaceBy(sources: readonly NodeId[], atLeast: LogIndex): Promise<SnapshotMeta> {
+  #replaceBy(
+    sources: readonly NodeId[],
+    atLeast: LogIndex,
+    avoid: readonly NodeId[],
+  ): Promise<SnapshotMeta> {
     const before = this.#replacement;
-    const replacement = before.then(
-      () => this.#replaceNow(sources, atLeast),
-      () => this.#replaceNow(sources, atLeast),
-    );
+    const replaceNow = () => this.#replaceNow(sources, atLeast, avoid);
+    const replacement = before.then(replaceNow, replaceNow);
     this.#replacement = replacement;
     return replacement;
   }
 
-  async #replaceNow(sources: readonly NodeId[], atLeast: LogIndex): Promise<SnapshotMeta> {
+  async #replaceNow(
+    sources: readonly NodeId[],
+    atLeast: LogIndex,
+    avoid: readonly NodeId[],
+  ): Promise<SnapshotMeta> {
     const { context } = this;
     context.replacing = true;
+    context.copyCount++;
     try {
       await this.#running;
       this.#endOpen();
       // What was handed over meanwhile is not handed over again: a snapshot must hold it.
       const needed = asLogIndex(Math.max(atLeast, this.#applier.received));
-      return this.#replaced(await this.#fetcher.fetch(sources, needed));
+      return this.#replaced(await this.#fetcher.fetch(sources, needed, avoid));
     } finally {
       context.replacing = false;
       this.#pump();
@@ -300,7 +342,7 @@ export class ShardLoop implements StateMachine {
     assert(meta !== null, "a snapshot was installed without its meta");
     this.context.pinnedTimeMs = Math.max(this.context.pinnedTimeMs, position.pinnedTimeMs);
     this.#applier.skipTo(meta.index);
-    this.digests.forget();
+    this.digests.book.forget();
     this.context.noteApplied(meta.index);
     return meta;
   }

@@ -6,11 +6,14 @@ import { decodeProgram, encodeProgramResult } from "../../domain/sql/index.ts";
 import { encodeCbor } from "../../domain/wire/index.ts";
 import type { ShardOptions } from "./options.ts";
 import {
+  type DigestVerdict,
   decodeSigned,
   digestGet,
   digestReport,
+  digestVerdict,
   encodeAnswers,
   encodeSnapshotInfo,
+  encodeVerdict,
   methodPrefixOf,
   type StoreVerb,
   type SubmitAnswer,
@@ -23,6 +26,7 @@ import {
 } from "./rpc.ts";
 import type { ShardLoop } from "./shard-loop.ts";
 import { SnapshotServer } from "./snapshot-server.ts";
+import { notLeader } from "./write-task.ts";
 
 const DONE = encodeCbor({});
 
@@ -75,15 +79,25 @@ export class ShardServer {
       }
       case "digest-get": {
         const { index } = digestGet.decode(payload);
-        return encodeCbor({ digest: this.#loop.digests.digestAt(index) });
+        const answer = this.#loop.digests.answer(index);
+        const digest = typeof answer === "string" ? null : answer;
+        return encodeCbor({ digest, isComing: answer === "later" });
       }
       case "digest-report": {
         const { index, digest } = digestReport.decode(payload);
-        return encodeCbor({ resync: await this.#loop.digests.judge(index, from, digest) });
+        return encodeVerdict(await this.#loop.digests.judge(index, from, digest));
       }
+      case "digest-verdict":
+        this.#receiveVerdict(from, digestVerdict.decode(payload));
+        return DONE;
       default:
         throw new MyceliumError("BAD_ARGUMENT", `Cannot answer ${method}: unknown to this version`);
     }
+  }
+
+  #receiveVerdict(from: NodeId, verdict: DigestVerdict): void {
+    if (from !== this.#loop.context.leadership.leader) throw notLeader();
+    this.#loop.digests.receive(verdict);
   }
 
   async #submit(from: NodeId, signed: SignedBundle): Promise<Uint8Array> {

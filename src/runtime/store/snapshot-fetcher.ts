@@ -13,11 +13,15 @@ export class SnapshotFetcher {
     this.#options = options;
   }
 
-  /** Tries `sources` first, then every other replica. Rejects with UNREACHABLE when none can serve. */
-  async fetch(sources: readonly NodeId[], atLeast: LogIndex): Promise<ShardPosition> {
+  /** Tries `sources` first, then every other replica but those to `avoid`. Rejects with UNREACHABLE when none serves. */
+  async fetch(
+    sources: readonly NodeId[],
+    atLeast: LogIndex,
+    avoid: readonly NodeId[],
+  ): Promise<ShardPosition> {
     const own = this.#options.authority.node;
     const candidates = new Set([...sources, ...this.#options.replicaNodes()]);
-    candidates.delete(own);
+    for (const node of [own, ...avoid]) candidates.delete(node);
     const reasons: string[] = [];
     for (const source of candidates) {
       try {

@@ -9,6 +9,8 @@ export class SnapshotServer {
   readonly #options: ShardOptions;
   readonly #context: ShardContext;
   #current: SnapshotInfo | null = null;
+  /** Of which copy of the database the current one is: what was replaced is not handed on. */
+  #copy = 0;
   #making: Promise<SnapshotInfo> | null = null;
   #expiry: Timer | null = null;
 
@@ -26,7 +28,8 @@ export class SnapshotServer {
         "Cannot serve a snapshot: this replica is itself waiting for one; ask another",
       );
     }
-    if (this.#current !== null && this.#current.meta.index >= atLeast) {
+    const isOfThis = this.#copy === this.#context.copyCount;
+    if (this.#current !== null && isOfThis && this.#current.meta.index >= atLeast) {
       this.#touch();
       return this.#current;
     }
@@ -53,6 +56,7 @@ export class SnapshotServer {
 
   async #make(): Promise<SnapshotInfo> {
     await this.#drop();
+    this.#copy = this.#context.copyCount;
     const info = await this.#options.database.createSnapshot((index) =>
       this.#options.log.metaAt(index),
     );
