@@ -1,6 +1,7 @@
 /** What a follower does with its leader's messages (Raft thesis 3.5, 5). All are of the current term. */
 
 import type { LogIndex, Term } from "../../base/index.ts";
+import { replicasOf } from "./configuration.ts";
 import { campaign } from "./election.ts";
 import type {
   Append,
@@ -73,6 +74,19 @@ export function handleSnapshotOffer(core: RaftCore, offer: SnapshotOffer): void 
     core.installing = { source: offer.from, atLeast, offered: offer.snapshot };
     core.installRequested = true;
   }
+}
+
+/**
+ * A state machine behind the log's cut gets its state from the leader, or without one from any other replica: what
+ * others have applied is committed for good, and this replica may be needed to elect a leader.
+ */
+export function askForState(core: RaftCore): void {
+  if (!core.needsState || core.installing !== null || core.stateWaitTicks > 0) return;
+  const others = [...replicasOf(core.configuration)].filter((replica) => replica !== core.id);
+  const source = core.leader ?? others[0];
+  if (source === undefined) return;
+  core.installing = { source, atLeast: core.log.snapshot.index, offered: null };
+  core.installRequested = true;
 }
 
 /** The leader hands over: stand at once, without a pre-vote (Raft thesis 3.10). */

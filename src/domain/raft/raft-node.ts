@@ -21,7 +21,6 @@ import {
   isJoint,
   isVoter,
   makeConfiguration,
-  replicasOf,
 } from "./configuration.ts";
 import { nextConfiguration } from "./configuration-change.ts";
 import { campaignPreVote, countVotes } from "./election.ts";
@@ -33,7 +32,7 @@ import {
   type LogReader,
   type SnapshotMeta,
 } from "./entry.ts";
-import { acknowledge } from "./following.ts";
+import { acknowledge, askForState } from "./following.ts";
 import {
   advanceCommit,
   beginReads,
@@ -284,7 +283,7 @@ export class RaftNode {
   takeReady(): Ready {
     const core = this.#core;
     if (core.role === "leader") sendToAll(core);
-    this.#askForState();
+    askForState(core);
     const committed = this.#takeCommitted();
     const messages = core.outbox.length === 0 ? NO_MESSAGES : core.outbox.splice(0);
     const reads = core.confirmedReads.length === 0 ? NO_READS : core.confirmedReads.splice(0);
@@ -365,20 +364,6 @@ export class RaftNode {
 
   status(): RaftStatus {
     return statusOf(this.#core);
-  }
-
-  /**
-   * A state machine behind the log's cut gets its state from the leader, or without one from any other replica: what
-   * others have applied is committed for good, and this replica may be needed to elect a leader.
-   */
-  #askForState(): void {
-    const core = this.#core;
-    if (!core.needsState || core.installing !== null || core.stateWaitTicks > 0) return;
-    const others = [...replicasOf(core.configuration)].filter((replica) => replica !== core.id);
-    const source = core.leader ?? others[0];
-    if (source === undefined) return;
-    core.installing = { source, atLeast: core.log.snapshot.index, offered: null };
-    core.installRequested = true;
   }
 
   #takeCommitted(): readonly LogEntry[] {
