@@ -41,6 +41,11 @@ export function checkedStateMachine(
 ): StateMachine {
   return {
     apply: (entries) => {
+      const term = machine.process?.leadsIn(group) ?? null;
+      const [first] = entries;
+      if (term !== null && first !== undefined && first.term < term) {
+        world.onMoment?.("old-commit", machine);
+      }
       world.invariants.applies(machine.node, group, entries);
       stateMachine.apply(entries);
     },

@@ -89,13 +89,27 @@ export class Faults {
   /** Strikes at a moment that some mistake would need: once in a few. */
   #ambush(moment: Moment, machine: Machine): void {
     if (!this.#world.plan.ambushes.includes(moment) || this.#random.below(3) > 0) return;
-    const delayMs = this.#random.float() ** 2 * (moment === "vote" ? 30 : 150);
-    this.#world.scheduler.schedule(delayMs, () => {
+    const reachMs = { vote: 30, lead: 150, configuration: 20, "old-commit": 2 }[moment];
+    this.#world.scheduler.schedule(this.#random.float() ** 2 * reachMs, () => {
       if (!this.#isStormy) return;
-      if (moment === "configuration" && this.#random.below(2) === 0) this.#partition();
+      if (moment === "configuration") this.#cutOff(machine);
+      else if (moment === "old-commit") this.#blinkMany(machine);
       else if (this.#random.below(2) === 0) this.#blink(machine);
       else this.#isolate(machine);
     });
+  }
+
+  /** A leader and one or two others on one side, the rest on the other. */
+  #cutOff(leader: Machine): void {
+    const side = new Set([leader, this.#pick(), this.#pick()]);
+    this.#split(side);
+  }
+
+  /** Power fails under one node and about half of the others. */
+  #blinkMany(machine: Machine): void {
+    for (const other of this.#world.machines) {
+      if (other === machine || this.#random.below(2) === 0) this.#blink(other);
+    }
   }
 
   /** A crash with a restart before anybody has stood for election. */
@@ -110,8 +124,11 @@ export class Faults {
   }
 
   #partition(): void {
+    this.#split(new Set(this.#world.machines.filter(() => this.#random.below(2) === 0)));
+  }
+
+  #split(side: ReadonlySet<Machine>): void {
     const { machines } = this.#world;
-    const side = new Set(machines.filter(() => this.#random.below(2) === 0));
     const pairs = machines.flatMap((a) =>
       machines.filter((b) => side.has(a) !== side.has(b)).map((b): [Machine, Machine] => [a, b]),
     );

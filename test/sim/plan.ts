@@ -25,7 +25,7 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number];
 
 /** Moments at which a fault does most harm; some plans lie in wait for them. */
-export const MOMENTS = ["vote", "lead", "configuration"] as const;
+export const MOMENTS = ["vote", "lead", "configuration", "old-commit"] as const;
 
 export type Moment = (typeof MOMENTS)[number];
 
@@ -114,6 +114,7 @@ function duelOf(plan: Plan, random: Random): Plan {
     databaseMs: 0.1,
     electionMs: 150,
     appendBytesMax: 1,
+    inflightCountMax: random.below(2) === 0 ? 1 : 128,
   };
 }
 
