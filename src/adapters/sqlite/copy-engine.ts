@@ -17,7 +17,7 @@ import { backup, type DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { type LogIndex, MyceliumError } from "../../base/index.ts";
 import { createPrivate, openConnection } from "./connection.ts";
-import { throwIfCorrupt } from "./sql-error.ts";
+import { extendedCodeOf, SQLITE_FULL, throwIfCorrupt } from "./sql-error.ts";
 import { readPosition } from "./store-tables.ts";
 import { hashTable, listTables } from "./table-hash.ts";
 
@@ -105,7 +105,8 @@ export class CopyEngine {
       this.#db.prepare("PRAGMA wal_checkpoint(PASSIVE)").get();
     } catch (error) {
       throwIfCorrupt(error);
-      throw error;
+      // The pages stay in the WAL until there is room.
+      if (((extendedCodeOf(error) ?? 0) & 0xff) !== SQLITE_FULL) throw error;
     }
     return appliedIndex;
   }
