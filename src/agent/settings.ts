@@ -31,6 +31,7 @@ export function shardLimits(config: Config): ShardLimits {
     writeDeadlineMs: config.writeTimeoutMs,
     interactiveTotalMs: config.transactionTimeoutMs,
     interactiveWaitingMax: config.maxTransactions,
+    checkIntervalMs: config.checkIntervalMs,
   };
 }
 

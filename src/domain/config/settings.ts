@@ -265,6 +265,12 @@ export const SETTINGS = {
     "60",
     "between removals of what has expired",
   ),
+  checkIntervalMs: setting(
+    "CHECK_INTERVAL",
+    durationType(1_000, 365 * DAY_MS),
+    "1d",
+    "each table is compared between all replicas once in this, and soon after a start",
+  ),
   prepareTimeoutMs: setting(
     "PREPARE_TIMEOUT",
     seconds,
