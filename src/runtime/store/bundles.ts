@@ -21,21 +21,27 @@ export const BUNDLE_AGE_MAX_MS = 10 * 60_000;
 /** How far an author's clock may be ahead of the leader's. */
 const BUNDLE_AHEAD_MAX_MS = 5 * 60_000;
 
-/** Signs this node's bundles with a hybrid time that never falls. */
+/**
+ * Signs this node's bundles with a hybrid time that never falls, and never lies behind the shard's pinned time
+ * (Kulkarni et al., Logical Physical Clocks): a clock that was set back makes no bundle that looks like a replay.
+ */
 export class BundleSigner {
   readonly #authority: Authority;
   readonly #clock: Clock;
   readonly #shard: GroupId;
+  readonly #pinnedTimeMs: () => number;
   #hybridTimeMs = 0;
 
-  constructor(authority: Authority, clock: Clock, shard: GroupId) {
+  constructor(authority: Authority, clock: Clock, shard: GroupId, pinnedTimeMs: () => number) {
     this.#authority = authority;
     this.#clock = clock;
     this.#shard = shard;
+    this.#pinnedTimeMs = pinnedTimeMs;
   }
 
   sign(requests: readonly Request[]): SignedBundle {
-    this.#hybridTimeMs = Math.max(this.#hybridTimeMs, this.#clock.wallMs());
+    const seenMs = Math.max(this.#hybridTimeMs, this.#pinnedTimeMs());
+    this.#hybridTimeMs = Math.max(seenMs, this.#clock.wallMs());
     const payload = encodeBundle({
       author: this.#authority.node,
       shard: this.#shard,

@@ -88,8 +88,8 @@ export class Forwarder {
 
   #submitHere(bundle: readonly Pending[]): void {
     try {
-      const signed = this.#signer.sign(bundle.map(({ request }) => request));
-      const results = this.#loop.submit(this.#options.authority.node, signed);
+      const requests = bundle.map(({ request }) => request);
+      const results = this.#loop.submitOwn({ signed: this.#signer.sign(requests), requests });
       results.forEach((result, i) => {
         result.then(bundle[i]?.resolve, bundle[i]?.reject);
       });

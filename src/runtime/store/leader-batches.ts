@@ -30,9 +30,14 @@ export class LeaderBatches {
     return this.#queue.count;
   }
 
-  /** Queues each request of a bundle. Throws what `openBundle` and the queue's limits refuse. */
+  /** Queues each request of another node's bundle. Throws what `openBundle` and the queue's limits refuse. */
   submit(from: NodeId, signed: SignedBundle): Promise<ProgramResult>[] {
-    const bundle = this.#context.openSubmitted(from, signed);
+    return this.submitOpened(this.#context.openSubmitted(from, signed));
+  }
+
+  /** Queues each request of a bundle that was checked, or that this node signed itself just now. */
+  submitOpened(bundle: OpenedBundle): Promise<ProgramResult>[] {
+    if (!this.#context.leads()) throw notLeader();
     const { queueCountMax, queueBytesMax } = this.#context.options.limits;
     if (this.#queue.count >= queueCountMax || this.#queue.sizeBytes >= queueBytesMax) {
       throw new MyceliumError(

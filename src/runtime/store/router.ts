@@ -42,7 +42,12 @@ export class ShardRouter implements SqlService {
   constructor(options: ShardOptions, loop: ShardLoop) {
     this.#options = options;
     this.#loop = loop;
-    this.#signer = new BundleSigner(options.authority, options.clock, options.shard);
+    this.#signer = new BundleSigner(
+      options.authority,
+      options.clock,
+      options.shard,
+      () => loop.context.pinnedTimeMs,
+    );
     this.#forwarder = new Forwarder(options, loop, this.#signer);
   }
 

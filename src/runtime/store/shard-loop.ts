@@ -148,8 +148,19 @@ export class ShardLoop implements StateMachine {
     return results;
   }
 
-  /** Throws the database away and fetches another replica's. Goes on trying until it succeeds or the loop stops. */
-  async resync(reason: string): Promise<void> {
+  /** The same for a bundle that this node signed itself just now: nobody could have altered it. */
+  submitOwn(bundle: OpenedBundle): Promise<ProgramResult>[] {
+    const results = this.#batches.submitOpened(bundle);
+    this.interactive.contend();
+    this.#pump();
+    return results;
+  }
+
+  /**
+   * Throws the database away and fetches another replica's, but none of those to `avoid`. Goes on trying until it
+   * succeeds or the loop stops.
+   */
+  async resync(reason: string, avoid: readonly NodeId[] = []): Promise<void> {
     const { context } = this;
     const { logger, log, metrics, shard, limits } = this.#options;
     if (context.resyncing || context.stopped) return;
