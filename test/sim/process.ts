@@ -164,6 +164,21 @@ export class SimProcess {
     );
   }
 
+  /** Whether a majority is left without this node. */
+  isMinority(group: GroupId): boolean {
+    const configuration = this.#consensus.configuration(group);
+    if (configuration === null || configuration.outgoing.length > 0) return false;
+    const weigh = (voters: Configuration["voters"]) =>
+      voters.reduce((sum, { weight }) => sum + weight, 0);
+    const { voters } = configuration;
+    const own = voters.filter(({ replica }) => nodeOfReplica(replica) === this.#machine.node);
+    return weigh(own) * 2 < weigh(voters);
+  }
+
+  alter(group: GroupId, key: string, value: string): void {
+    this.#shards.get(group)?.database.alter(key, value);
+  }
+
   /** The state of a replica that has applied all there is; null while it has not. */
   image(group: GroupId): string | null {
     const opened = this.#shards.get(group);

@@ -4,9 +4,10 @@
  * history is judged.
  */
 
-import { messageOf } from "../../src/base/index.ts";
+import { messageOf, type Random } from "../../src/base/index.ts";
 import { Faults } from "./faults.ts";
 import { judge } from "./history.ts";
+import { rot } from "./rot.ts";
 import { Client, type Gateway } from "./workload.ts";
 import { MAIN, World } from "./world.ts";
 
@@ -26,6 +27,8 @@ export interface Report {
   readonly appliedCount: number;
 }
 
+/** Rows that rot, one after the other, when all is quiet. */
+const ROT_COUNT = 2;
 /** Virtual time for each step of the recovery. */
 const RECOVERY_LIMIT_MS = 60_000;
 /** After so many events without an end, time does not pass any more: a busy loop. */
@@ -53,10 +56,12 @@ export async function simulate(
 
 class Run {
   readonly #world: World;
+  readonly #random: Random;
   #undecidedCount = 0;
 
   constructor(world: World) {
     this.#world = world;
+    this.#random = world.scheduler.random.fork();
   }
 
   async toEnd(): Promise<void> {
@@ -116,6 +121,11 @@ class Run {
     await Promise.all(working);
     const closer = clients[0];
     if (closer === undefined) return;
+    await this.#everyNodeServes(closer);
+    await this.#replicasConverge();
+    for (let count = 0; count < ROT_COUNT; count++) {
+      if (rot(this.#world, this.#random)) await this.#replicasConverge();
+    }
     await this.#everyNodeServes(closer);
     await this.#replicasConverge();
     await this.#judge(closer);

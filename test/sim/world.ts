@@ -24,6 +24,12 @@ import type { Gateway } from "./workload.ts";
 export const MAIN = asGroupId("main");
 /** From a client to the node it speaks to. */
 const CLIENT_DELAY_MS = 0.1;
+/** Said only of what rotted. */
+const DIFFERENCES = new Set([
+  "store digest differs from the leader's",
+  "store table differs between replicas",
+  "store is read-only",
+]);
 /** Between a process's end and its supervisor starting it again. */
 const RESTART_MS = 300;
 
@@ -146,11 +152,8 @@ export class World {
   logged(machine: Machine, { level, message, fields }: LogLine): void {
     const details = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
     this.trace.add(machine.name, this.#named(`${level} ${message} ${details.join(" ")}`));
-    if (message === "store digest differs from the leader's") {
-      this.violated(`${machine.name} differs from its leader: ${details.join(" ")}`);
-    }
-    if (message === "store table differs between replicas" && !this.isRotten) {
-      this.violated(`${machine.name} sees a difference where none was made: ${details.join(" ")}`);
+    if (DIFFERENCES.has(message) && !this.isRotten) {
+      this.violated(`${machine.name}: ${message}: ${details.join(" ")}`);
     }
   }
 

@@ -268,6 +268,12 @@ export class MemoryShardDatabase implements ShardDatabase {
     this.#disk.checkpoint();
   }
 
+  /** Changes a row here and on the disk behind everybody's back. */
+  alter(key: string, value: string): void {
+    this.#disk.alter(key, value);
+    this.#state.data.set(key, value);
+  }
+
   /** The committed state, for the simulator's own checks. */
   inspect(): { readonly appliedIndex: LogIndex; readonly hash: string } {
     const rows = [...this.#state.data].sort();

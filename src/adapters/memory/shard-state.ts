@@ -82,6 +82,12 @@ export class MemoryShardDisk {
     this.isCorrupt = false;
   }
 
+  /** Changes a row behind the database's back, as failing storage does. */
+  alter(key: string, value: string): void {
+    this.checkpoint();
+    this.state.data.set(key, value);
+  }
+
   checkpoint(): LogIndex {
     for (const delta of this.tail) this.state.commit(delta);
     this.tail = [];
