@@ -1,6 +1,7 @@
 /** Makes a network and its first node, in a state directory that holds none. */
 
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import { SegmentLogStore } from "../adapters/log/index.ts";
 import { StateDirectory } from "../adapters/state/index.ts";
 import {
@@ -69,6 +70,7 @@ export async function inNewNode<T>(
       return await make(directory);
     } catch (error) {
       removeNode(directory);
+      if (directory.isNew) rmSync(directory.path, { recursive: true, force: true });
       throw error;
     }
   } finally {

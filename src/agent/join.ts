@@ -49,6 +49,14 @@ export async function joinNetwork(
   options: { token: string },
 ): Promise<JoinedNetwork> {
   const token = decodeJoinToken(options.token, Date.now());
+  const wanted = config.networkId === "testnet" ? null : config.networkId;
+  if (wanted !== null && wanted !== token.networkId) {
+    throw new MyceliumError(
+      "WRONG_NETWORK",
+      `Cannot join: the token is of network ${token.networkId}, but NETWORK_ID is ${wanted}; ` +
+        "leave NETWORK_ID out, or take a token of that network",
+    );
+  }
   return inNewNode(config, "join", async (directory) => {
     const key = newNodeKey(config);
     const gossip = config.gossip ? config.gossipPort : null;

@@ -36,7 +36,9 @@ export async function runAsOwner(
 ): Promise<number | null> {
   const options = runAsOwnerOptions(stateDirectory);
   if (!("uid" in options)) return null;
-  const child = spawnSelf(args, { ...options, stdio: "inherit" });
+  // Its working directory is another: a relative path would name another place there.
+  const rest = args.filter((word, i) => !isState(word) && args[i - 1] !== "--state");
+  const child = spawnSelf([...rest, `--state=${stateDirectory}`], { ...options, stdio: "inherit" });
   const forward = (signal: NodeJS.Signals) => () => child.kill(signal);
   const onTerminate = forward("SIGTERM");
   process.on("SIGTERM", onTerminate);
@@ -45,6 +47,10 @@ export async function runAsOwner(
   } finally {
     process.off("SIGTERM", onTerminate);
   }
+}
+
+function isState(word: string): boolean {
+  return word === "--state" || word.startsWith("--state=");
 }
 
 /** The exit status, or 128 and the signal's number as a shell says it; rejects when it cannot start. */

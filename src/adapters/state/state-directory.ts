@@ -38,10 +38,13 @@ interface Mark {
 
 export class StateDirectory {
   readonly path: string;
+  /** The directory was not there before it was opened. */
+  readonly isNew: boolean;
   #lock: Database | null = null;
 
-  private constructor(path: string) {
+  private constructor(path: string, isNew: boolean) {
     this.path = path;
+    this.isNew = isNew;
   }
 
   /**
@@ -53,7 +56,7 @@ export class StateDirectory {
     options: { readonly create: boolean; readonly adopt?: boolean },
   ): StateDirectory {
     const made = ensureDirectory(path, options.create);
-    const directory = new StateDirectory(path);
+    const directory = new StateDirectory(path, made);
     try {
       directory.#takeLock();
       directory.#checkMark(options.adopt === true);
