@@ -29,8 +29,6 @@ export interface Recovery {
   /** Ascending. No more is written to them. */
   readonly segments: readonly Segment[];
   readonly groups: readonly GroupRecovery[];
-  /** The vote file lacks some of `metadata`: write it before anything else. */
-  readonly metadataChanged: boolean;
   readonly damagedSegments: readonly number[];
 }
 
@@ -69,7 +67,6 @@ export function recover(disk: Disk): Recovery {
     },
     segments,
     groups,
-    metadataChanged: damaged || metadata !== voteFile.found,
     damagedSegments: scan.damagedSegments,
   };
 }
@@ -110,8 +107,19 @@ function readSegment(scan: LogScan, found: FoundSegment, next: SegmentHead | und
   const knownEnd = follows ? next.previousEnd : null;
   const bytes = file.read(0, knownEnd ?? file.sizeBytes());
   segment.end = scan.readSegment(bytes, head, knownEnd);
+  if (knownEnd === null) writeAgain(file, bytes, scan.knownSyncedUpTo, segment.end);
   segment.syncedUpTo = segment.end;
   return segment;
+}
+
+/**
+ * What a process wrote before it was killed, or before its sync failed, is read back from the kernel's memory and may
+ * not be on the disk. Whoever hears of an entry or a vote relies on it, so it is made durable before; written once
+ * more, because after a failed sync another one would report success without writing anything.
+ */
+function writeAgain(file: DiskFile, bytes: Uint8Array, from: number, end: number): void {
+  if (from < end) file.write(bytes.subarray(from, end), from);
+  file.sync();
 }
 
 function recoverGroup(metadata: GroupMetadata, scanned: ScannedGroup | undefined): GroupRecovery {

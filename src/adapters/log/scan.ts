@@ -59,6 +59,8 @@ export class LogScan {
   metadataSequenceSynced = 0;
   /** Segments in which synced bytes were damaged. */
   readonly damagedSegments: number[] = [];
+  /** Where some batch of the segment read last knew it to be synced up to. */
+  knownSyncedUpTo = DATA_START;
 
   /**
    * Reads one segment. `knownEnd` is where the next one says it ends; null for the last, whose end is found: the
@@ -66,6 +68,7 @@ export class LogScan {
    */
   readSegment(bytes: Uint8Array, head: SegmentHead, knownEnd: number | null): number {
     const { salt } = head;
+    this.knownSyncedUpTo = DATA_START;
     const limit = knownEnd ?? bytes.length;
     let synced = knownEnd;
     let at = DATA_START;
@@ -88,6 +91,7 @@ export class LogScan {
     const head = readBatchHead(bytes, offset, segment.salt);
     const records = head === null ? null : readRecords(bytes, head);
     if (head === null || records === null) return 0;
+    this.knownSyncedUpTo = Math.max(this.knownSyncedUpTo, head.syncedUpTo);
     this.metadataSequenceSynced = Math.max(this.metadataSequenceSynced, head.metadataSequence);
     for (const known of head.groups)
       this.#group(known.number, known.lastIndex + 1).reconcile(known);

@@ -3,7 +3,14 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { logStoreConformance } from "../../../test/conformance/log-store.ts";
-import { asGroupId, asLogIndex, asTerm, errorCodeOf } from "../../base/index.ts";
+import {
+  asGroupId,
+  asLogIndex,
+  asReplicaId,
+  asTerm,
+  errorCodeOf,
+  SeededRandom,
+} from "../../base/index.ts";
 import type { LogEntry } from "../../ports/index.ts";
 import { SegmentLogStore } from "./segment-log-store.ts";
 import { FaultyDisk } from "./testing/faulty-disk.ts";
@@ -62,6 +69,30 @@ function append(store: SegmentLogStore, index: number, sizeBytes?: number): Prom
 }
 
 describe("SegmentLogStore", () => {
+  test("what was written and not synced survives a power cut once a later start has found it", async () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const disk = new FaultyDisk();
+      const store = await openedStore(disk);
+      await append(store, 1);
+      const { promise, reject } = Promise.withResolvers<void>();
+      disk.syncGate = promise;
+      const hardState = { term: asTerm(7), votedFor: asReplicaId("x") };
+      const refused = store
+        .append([{ group: MAIN, hardState, entries: [entry(2)] }])
+        .catch(errorCodeOf);
+      for (let i = 0; i < 9; i++) await null;
+      // The kernel has the bytes, and serves them to whoever opens the log again.
+      reject(new Error("EIO: i/o error"));
+      expect(await refused).toBe("STATE_NOT_WRITABLE");
+      disk.syncGate = null;
+      const found = await new SegmentLogStore({ directory: "memory", disk }).open();
+      expect(found[0]).toMatchObject({ lastIndex: asLogIndex(2), hardState });
+      disk.cutPower(new SeededRandom(seed));
+      const again = await new SegmentLogStore({ directory: "memory", disk }).open();
+      expect(again[0]).toMatchObject({ lastIndex: asLogIndex(2), hardState });
+    }
+  });
+
   test("one sync serves all appends that came while the one before was under way", async () => {
     const disk = new FaultyDisk();
     const store = await openedStore(disk);

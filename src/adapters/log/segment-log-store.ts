@@ -182,8 +182,9 @@ export class SegmentLogStore implements LogStore {
   }
 
   #adopt(disk: Disk, recovery: Recovery): readonly RecoveredGroup[] {
-    const { voteFile, metadata, metadataChanged } = recovery;
-    if (metadataChanged && metadata !== null) voteFile.write(metadata);
+    const { voteFile, metadata } = recovery;
+    // Also when it was found there: it may never have reached the disk.
+    if (metadata !== null) voteFile.write(metadata);
     const streams = recovery.groups.map(
       (group) =>
         new GroupStream(group.metadata, group.positions, group.replaceCount, group.replacedFrom),
