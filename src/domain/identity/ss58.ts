@@ -3,7 +3,7 @@
  * "SS58PRE", prefix and account. Prefixes 0 to 63 take one byte, up to 16,383 two; 46 and 47 are reserved.
  */
 
-import { createHash } from "node:crypto";
+import { blake2b } from "@noble/hashes/blake2.js";
 import { assert, concatBytes, equalBytes, fromBase58, toBase58, utf8 } from "../../base/index.ts";
 
 export interface Ss58Address {
@@ -68,5 +68,5 @@ function twoBytePrefix(first: number, second: number): number {
 }
 
 function checksum(body: Uint8Array): Uint8Array {
-  return createHash("blake2b512").update(TAG).update(body).digest();
+  return blake2b(concatBytes(TAG, body), { dkLen: 64 });
 }

@@ -14,7 +14,6 @@
 
 import {
   assert,
-  errorCodeOf,
   type GroupId,
   MyceliumError,
   messageOf,
@@ -35,6 +34,7 @@ import type { GroupLog, LogWrite, RecoveredGroup, StateMachine, Timer } from "..
 import { DeferredLog } from "./deferred-log.ts";
 import { isRefusal, readFrame } from "./frame.ts";
 import { closedError, type GroupHost, HostedGroup } from "./hosted-group.ts";
+import { LogWriter, type Written } from "./log-writer.ts";
 import { isMissing } from "./missing-snapshot.ts";
 import { type ConsensusOptions, raftOptionsOf } from "./options.ts";
 import { Outbox } from "./outbox.ts";
@@ -44,12 +44,6 @@ import type { ConsensusStatus, GroupStatus } from "./status.ts";
 const READY_POLL_MS = 2;
 /** A process that was stopped for long must read its messages before it thinks that nobody sent any. */
 const TICKS_AT_ONCE_MAX = 2;
-
-/** A full disk: how often to try again. */
-const ROOM_RETRY_MS = 250;
-
-/** What to tell which replica when a write is durable. */
-type Written = readonly { readonly group: HostedGroup; readonly sequence: number }[];
 
 export interface OpenGroup {
   readonly group: GroupId;
@@ -68,9 +62,8 @@ export class Consensus {
   readonly #awake = new Set<HostedGroup>();
   readonly #outbox: Outbox;
   readonly #host: GroupHost;
+  readonly #writer: LogWriter;
   #turnIsQueued = false;
-  #isWriting = false;
-  #diskIsFull = false;
   #timer: Timer | null = null;
   #readyTimer: Timer | null = null;
   #tickedAtMs = 0;
@@ -82,6 +75,13 @@ export class Consensus {
     this.#outbox = new Outbox(options.transport);
     const { clock, logger, logStore, settings } = options;
     this.#host = { clock, logger, logStore, settings, wake: (group) => this.#wake(group) };
+    this.#writer = new LogWriter(options, {
+      durable: (written) => this.#durable(written),
+      full: () => {
+        for (const group of this.#groups.values()) group.handOver("the disk is full");
+      },
+      failed: (error) => this.#fail(error),
+    });
   }
 
   // Start and stop.
@@ -158,6 +158,7 @@ export class Consensus {
     if (this.#isStopped) return;
     if (this.#failure === null) await this.handOverAll();
     this.#isStopped = true;
+    this.#writer.stop();
     this.#timer?.cancel();
     this.#readyTimer?.cancel();
     for (const group of this.#groups.values()) group.close(closedError());
@@ -306,7 +307,7 @@ export class Consensus {
   }
 
   #persist(): void {
-    if (this.#isWriting) return;
+    if (this.#writer.isBusy) return;
     if (this.#replaceByInstalled()) return;
     const writes: LogWrite[] = [];
     const written: { readonly group: HostedGroup; readonly sequence: number }[] = [];
@@ -316,7 +317,7 @@ export class Consensus {
       writes.push({ group: group.id, hardState: write.hardState, entries: write.entries });
       written.push({ group, sequence: write.sequence });
     }
-    if (writes.length > 0) this.#durable(this.#options.logStore.append(writes), written);
+    if (writes.length > 0) this.#writer.follow(this.#options.logStore.append(writes), written);
   }
 
   /** True when a log is being replaced by a snapshot, which is a write like any other. */
@@ -328,53 +329,19 @@ export class Consensus {
       this.#wake(group);
       if (sequence === null) continue;
       const reset = this.#options.logStore.reset(group.id, installed);
-      this.#durable(reset, [{ group, sequence }]);
+      this.#writer.follow(reset, [{ group, sequence }]);
       return true;
     }
     return false;
   }
 
-  #durable(write: Promise<void>, written: Written): void {
-    this.#isWriting = true;
-    const { clock, metrics } = this.#options;
-    const beganMs = clock.monotonicMs();
-    write.then(
-      () => {
-        this.#isWriting = false;
-        metrics.observeSeconds(
-          "mycelium_raft_persist_seconds",
-          (clock.monotonicMs() - beganMs) / 1e3,
-        );
-        if (this.#diskIsFull) this.#options.logger.info("log can be written again");
-        this.#diskIsFull = false;
-        for (const { group, sequence } of written) {
-          group.node.persisted(sequence);
-          this.#awake.add(group);
-        }
-        this.#turn();
-      },
-      (error) => {
-        if (errorCodeOf(error) === "DISK_FULL") this.#awaitRoom(error, written);
-        else this.#fail(error);
-      },
-    );
-  }
-
-  /**
-   * The log keeps what it was given, and takes it with the next call that finds room. Until then nothing is
-   * acknowledged here, and no other write is begun; another leads, if it can.
-   */
-  #awaitRoom(error: MyceliumError, written: Written): void {
-    const { clock, logger, logStore } = this.#options;
+  #durable(written: Written): void {
     if (!this.#isRunning) return;
-    if (!this.#diskIsFull) {
-      this.#diskIsFull = true;
-      logger.warn("log cannot be written, waiting for room", { error: error.message });
-      for (const group of this.#groups.values()) group.handOver("the disk is full");
+    for (const { group, sequence } of written) {
+      group.node.persisted(sequence);
+      this.#awake.add(group);
     }
-    clock.after(ROOM_RETRY_MS, () => {
-      if (this.#isRunning) this.#durable(logStore.append([]), written);
-    });
+    this.#turn();
   }
 
   /** A state machine does not tell when it has applied the no-op that makes its leader ready. */
@@ -404,6 +371,7 @@ export class Consensus {
     }
     this.#send();
     this.#failure = failure;
+    this.#writer.stop();
     this.#timer?.cancel();
     this.#readyTimer?.cancel();
     for (const group of this.#groups.values()) group.close(failure);
