@@ -89,7 +89,7 @@ export class Faults {
   /** Strikes at a moment that some mistake would need: once in a few. */
   #ambush(moment: Moment, machine: Machine): void {
     if (!this.#world.plan.ambushes.includes(moment) || this.#random.below(3) > 0) return;
-    const reachMs = { vote: 30, lead: 150, configuration: 20, "old-commit": 2 }[moment];
+    const reachMs = { vote: 30, lead: 150, configuration: 1, "old-commit": 2 }[moment];
     this.#world.scheduler.schedule(this.#random.float() ** 2 * reachMs, () => {
       if (!this.#isStormy) return;
       if (moment === "configuration") this.#cutOff(machine);
@@ -102,6 +102,12 @@ export class Faults {
   /** A leader and one or two others on one side, the rest on the other. */
   #cutOff(leader: Machine): void {
     const side = new Set([leader, this.#pick(), this.#pick()]);
+    // What is under way is lost too: else the other side knows already what it is not to know.
+    for (const a of side) {
+      for (const b of this.#world.machines) {
+        if (!side.has(b)) this.#world.network.dropLink(a.node, b.node, false);
+      }
+    }
     this.#split(side);
   }
 
