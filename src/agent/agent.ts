@@ -23,6 +23,7 @@ import { announcementOf, endpoint, NOTHING_ANNOUNCED, type Ports } from "./annou
 import { ClockCheck } from "./clock-check.ts";
 import { type Core, closeCore } from "./core.ts";
 import { startDiscovery } from "./discovery.ts";
+import type { Ending } from "./ending.ts";
 import { groupsFor, MAIN } from "./groups.ts";
 import { HttpServer } from "./http-server.ts";
 import { LocalApi } from "./local-api.ts";
@@ -35,11 +36,6 @@ import { statusOf } from "./status.ts";
 
 /** Requests under way at a stop get this long. */
 const DRAIN_MS = 5_000;
-
-/** How an agent ends: by a stop, by leaving its network, or to be started again on its log. */
-export type Ending =
-  | { readonly kind: "stop" | "restart" }
-  | { readonly kind: "leave"; readonly wipe: boolean };
 
 export class Agent {
   readonly #core: Core;

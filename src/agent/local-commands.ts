@@ -13,9 +13,9 @@ import type {
 } from "../domain/api/index.ts";
 import { createSqlToken } from "../domain/identity/index.ts";
 import { createInvite, decodeMemberList } from "../runtime/membership/index.ts";
-import type { Ending } from "./agent.ts";
 import { endpoint, type Ports, reachableHosts } from "./announce.ts";
 import type { Core } from "./core.ts";
+import type { Ending } from "./ending.ts";
 import type { LocalActions } from "./local-api.ts";
 import { LEAVE_METHOD, MEMBERS_METHOD } from "./peer-requests.ts";
 

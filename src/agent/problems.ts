@@ -3,7 +3,7 @@
 import { formatDurationMs, formatSizeBytes } from "../base/index.ts";
 import type { Problem } from "../domain/api/index.ts";
 import type { GroupStatus } from "../runtime/consensus/index.ts";
-import type { Picture } from "./status.ts";
+import type { Picture } from "./picture.ts";
 
 /** A link that has been away for shorter is no news. */
 const UNSEEN_NOTICE_MS = 5_000;

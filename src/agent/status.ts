@@ -1,47 +1,17 @@
 /** Builds the status: one truthful picture from what every part says of itself. */
 
-import type { GroupId, NodeId } from "../base/index.ts";
+import type { NodeId } from "../base/index.ts";
 import {
   type GroupStatus as GroupView,
-  type NodeState,
   type PeerStatus,
   type Problem,
   type Status,
   VERSION,
 } from "../domain/api/index.ts";
-import type { Grant, Network } from "../domain/identity/index.ts";
-import type { LinkStatus } from "../ports/index.ts";
 import type { ConsensusStatus, GroupStatus } from "../runtime/consensus/index.ts";
-import type { Member } from "../runtime/membership/index.ts";
-import type { StoreStatus } from "../runtime/store/index.ts";
 import { MAIN } from "./groups.ts";
-import type { Links } from "./links.ts";
+import type { Picture, ShardPicture } from "./picture.ts";
 import { problemsOf } from "./problems.ts";
-
-export interface ShardPicture {
-  readonly id: GroupId;
-  readonly store: StoreStatus;
-  readonly sizeBytes: number;
-}
-
-export interface Picture {
-  readonly network: Network;
-  readonly grant: Grant;
-  readonly state: NodeState;
-  readonly uptimeMs: number;
-  readonly consensus: ConsensusStatus;
-  readonly shards: readonly ShardPicture[];
-  readonly members: readonly Member[];
-  readonly links: Links;
-  readonly linkStatuses: readonly LinkStatus[];
-  readonly listen: Status["listen"];
-  readonly spores: Status["spores"];
-  readonly stateDirectory: string;
-  readonly diskFreeBytes: number;
-  readonly diskReserveBytes: number;
-  readonly clockOffMs: number | null;
-  readonly memoryBytes: number;
-}
 
 export function statusOf(picture: Picture): Status {
   const { network, grant, consensus, shards, uptimeMs, state } = picture;
