@@ -12,7 +12,7 @@ import {
   assert,
   errorCodeOf,
   type GroupId,
-  type MyceliumError,
+  MyceliumError,
   messageOf,
   type NodeId,
   nodeOfReplica,
@@ -38,6 +38,7 @@ import { groupsFor, MAIN, SYSTEM } from "./groups.ts";
 import { guardFile } from "./guard.ts";
 import { Links } from "./links.ts";
 import type { NodeState } from "./node-state.ts";
+import { ownDatabase } from "./own-database.ts";
 import { consensusSettings, linkLimits, shardLimits } from "./settings.ts";
 
 /** What the machine gives. */
@@ -139,8 +140,7 @@ export async function openCore(
   const recovered = await consensus.start();
   const shards: OpenShard[] = [];
   for (const group of groupsFor(grant.role)) {
-    const known = recovered.find((one) => one.group === group);
-    if (known === undefined) await consensus.joinEmpty(group);
+    if (!recovered.some((one) => one.group === group)) throw logGone(directory, group);
     shards.push(await openShard(group, { ...partial, ...wired }, guardPath));
   }
   const system = shards.find((one) => one.id === SYSTEM);
@@ -156,6 +156,19 @@ export async function openCore(
   return core;
 }
 
+/**
+ * The log is made before the node is, so it was there. Going on with an empty one, this replica would forget what it
+ * voted for and acknowledged, and a quorum could be without what a client was told is stored.
+ */
+function logGone(directory: StateDirectory, group: GroupId): MyceliumError {
+  return new MyceliumError(
+    "STATE_CORRUPT",
+    `Cannot run: the log in ${directory.file("log")} holds nothing of shard ${group}, though this node had a ` +
+      "replica of it; restore the directory, or remove this node from the network and let it join anew from an " +
+      "empty one",
+  );
+}
+
 type Wiring = Omit<Core, "shards" | "store">;
 
 /** A directory of a shard's own: DATABASE_PATH for `main`, "NAME.SHARD.db" beside it for others. */
@@ -167,10 +180,12 @@ export function databaseDirectory(directory: StateDirectory, path: string, group
 }
 
 async function openShard(group: GroupId, wiring: Wiring, guardPath: string): Promise<OpenShard> {
-  const { config, consensus, directory, grant, host, workers } = wiring;
+  const { config, consensus, directory, grant, host, state, workers } = wiring;
+  const path = databaseDirectory(directory, config.databasePath, group);
+  ownDatabase(directory, path, state.network.id, host.logger);
   const database = new SqliteShardDatabase(workers, {
     shard: group,
-    directory: databaseDirectory(directory, config.databasePath, group),
+    directory: path,
     guardPath,
     reserveBytes: config.diskReserveBytes,
     clock: host.clock,

@@ -22,6 +22,7 @@ import { IdleTrim } from "./idle-trim.ts";
 import { initNetwork, removeNode } from "./init.ts";
 import { readMemberList } from "./member-upkeep.ts";
 import { loadNodeState, type NodeState } from "./node-state.ts";
+import { leftSuffix } from "./own-database.ts";
 
 export interface RunOptions {
   /** What `mycelium config` shows of this run. */
@@ -33,8 +34,6 @@ export interface RunOptions {
   readonly adopt: boolean;
 }
 
-/** Kept when a node leaves without --wipe: its databases, under a name that says what they are. */
-const LEFT = "left";
 /** Between two lives of an agent whose log failed. */
 const RESTART_DELAY_MS = 1_000;
 
@@ -178,7 +177,7 @@ function checkWanted(config: Config, state: NodeState): void {
 /** After leaving: identity and log go; the databases go too, or stay under another name. */
 function forget(config: Config, directory: StateDirectory, state: NodeState, wipe: boolean): void {
   removeNode(directory);
-  const suffix = `${LEFT}-${state.network.id.slice(0, 8)}-${Date.now()}`;
+  const suffix = leftSuffix(state.network.id);
   for (const group of GROUPS) {
     const path = databaseDirectory(directory, config.databasePath, group);
     if (wipe) directory.remove(path);
