@@ -89,7 +89,7 @@ export class Faults {
   /** Strikes at a moment that some mistake would need: once in a few. */
   #ambush(moment: Moment, machine: Machine): void {
     if (!this.#world.plan.ambushes.includes(moment) || this.#random.below(3) > 0) return;
-    const reachMs = { vote: 30, lead: 150, configuration: 1, "old-commit": 2 }[moment];
+    const reachMs = { vote: 30, lead: 150, configuration: 1, "old-commit": 0.2 }[moment];
     this.#world.scheduler.schedule(this.#random.float() ** 2 * reachMs, () => {
       if (!this.#isStormy) return;
       if (moment === "configuration") this.#cutOff(machine);
@@ -114,6 +114,7 @@ export class Faults {
   /** Power fails under one node and about half of the others. */
   #blinkMany(machine: Machine): void {
     for (const other of this.#world.machines) {
+      this.#world.network.dropLink(machine.node, other.node, false);
       if (other === machine || this.#random.below(2) === 0) this.#blink(other);
     }
   }
