@@ -42,7 +42,7 @@ test("the lock of a killed process is free", async () => {
       "-e",
       `
     const { StateDirectory } = await import(${JSON.stringify(join(import.meta.dir, "state-directory.ts"))});
-    StateDirectory.open(${JSON.stringify(path)}, { create: true });
+    globalThis.held = StateDirectory.open(${JSON.stringify(path)}, { create: true });
     console.log("held");
     setInterval(() => {}, 1000);
   `,
