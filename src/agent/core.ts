@@ -41,6 +41,8 @@ import type { NodeState } from "./node-state.ts";
 import { ownDatabase } from "./own-database.ts";
 import { consensusSettings, linkLimits, shardLimits } from "./settings.ts";
 
+const CONTEXT_MAX = 2 ** 47;
+
 /** What the machine gives. */
 export interface Host {
   readonly clock: Clock;
@@ -125,6 +127,8 @@ export async function openCore(
     logger,
     metrics,
     settings: consensusSettings(config),
+    firstContext: randomInt(CONTEXT_MAX),
+    mayVote: (node) => membership.isValidator(node),
     onFailure: host.onLogFailure,
   });
   const membership = new Membership({

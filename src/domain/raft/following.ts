@@ -92,6 +92,9 @@ export function askForState(core: RaftCore): void {
 /** The leader hands over: stand at once, without a pre-vote (Raft thesis 3.10). */
 export function handleTimeoutNow(core: RaftCore, message: TimeoutNow): void {
   if (core.role === "leader") core.refuse(message, "this replica leads that term");
+  if (core.leader !== null && core.leader !== message.from) {
+    core.refuse(message, `${core.leader} leads that term`);
+  }
   if (core.isEligible) campaign(core, true);
 }
 

@@ -105,6 +105,7 @@ function dispatch(core: RaftCore, message: Message): void {
       }
       break;
     case "readResponse":
+      if (message.from !== core.leader) core.refuse(message, "it is not of this replica's leader");
       core.confirmedReads.push({ from: null, context: message.context, index: message.index });
       break;
   }

@@ -14,7 +14,7 @@ import {
   type NodeId,
   SeededRandom,
 } from "../../base/index.ts";
-import { makeConfiguration } from "../../domain/raft/index.ts";
+import { type Message, makeConfiguration } from "../../domain/raft/index.ts";
 import type {
   Clock,
   GroupLog,
@@ -29,10 +29,12 @@ import type {
   StateMachine,
   Timer,
 } from "../../ports/index.ts";
+import { FrameWriter } from "./frame.ts";
 import { CONSENSUS_SETTINGS, Consensus, type ConsensusSettings } from "./index.ts";
 
 const GROUP = asGroupId("main");
 const MEMBERS = ["a", "b", "c"];
+const MINER = asNodeId("m");
 
 /** Virtual time. Microtasks run to their end between two instants. */
 class World implements Clock {
@@ -222,6 +224,7 @@ class TestNode {
       logger: SILENT,
       metrics: NO_METRICS,
       settings,
+      mayVote: (node) => node !== MINER,
       onFailure: (error) => {
         this.failure = error;
       },
@@ -551,4 +554,33 @@ test("members that cannot be are refused before anything changes", async () => {
   const refused = leader.consensus.changeMembers(GROUP, tooMany, 1_000);
   expect(await refused.catch(errorCodeOf)).toBe("BAD_ARGUMENT");
   expect(leader.consensus.configuration(GROUP)).toEqual(before);
+});
+
+test("a member that may not vote deposes no leader and plays none, whatever it sends", async () => {
+  const world = new World();
+  const { nodes, leader } = await startThree(world);
+  const term = asTerm(leader.machine.log.leadership().term + 5);
+  const voters = { from: asReplicaId(MINER), to: asReplicaId(leader.id), term } as const;
+  const zero = asLogIndex(0);
+  const messages: Message[] = [
+    { ...voters, kind: "heartbeat", commit: zero, round: 0, wantsReply: true },
+    { ...voters, kind: "heartbeatResponse", round: 0 },
+    { ...voters, kind: "timeoutNow" },
+    {
+      ...voters,
+      kind: "voteRequest",
+      preVote: false,
+      transfer: true,
+      lastIndex: asLogIndex(99),
+      lastTerm: term,
+    },
+  ];
+  for (const message of messages) {
+    const writer = new FrameWriter();
+    writer.add(GROUP, message);
+    for (const frame of writer.takeFrames()) leader.consensus.receive(MINER, frame);
+  }
+  expect(leader.leads).toBe(true);
+  expect(propose(leader, "x")).toBe(true);
+  expect(await world.until(() => nodes.every((node) => node.texts().length === 1))).toBe(true);
 });

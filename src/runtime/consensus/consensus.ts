@@ -35,6 +35,7 @@ import { DeferredLog } from "./deferred-log.ts";
 import { isRefusal, readFrame } from "./frame.ts";
 import { closedError, type GroupHost, HostedGroup } from "./hosted-group.ts";
 import { LogWriter, type Written } from "./log-writer.ts";
+import { mayBeOfNonVoter } from "./message-rights.ts";
 import { isMissing } from "./missing-snapshot.ts";
 import { type ConsensusOptions, raftOptionsOf } from "./options.ts";
 import { Outbox } from "./outbox.ts";
@@ -73,8 +74,9 @@ export class Consensus {
   constructor(options: ConsensusOptions) {
     this.#options = options;
     this.#outbox = new Outbox(options.transport);
-    const { clock, logger, logStore, settings } = options;
-    this.#host = { clock, logger, logStore, settings, wake: (group) => this.#wake(group) };
+    const { clock, logger, logStore, settings, firstContext = 0 } = options;
+    const wake = (group: HostedGroup) => this.#wake(group);
+    this.#host = { clock, logger, logStore, settings, firstContext, wake };
     this.#writer = new LogWriter(options, {
       durable: (written) => this.#durable(written),
       full: () => {
@@ -171,7 +173,7 @@ export class Consensus {
     if (!this.#isRunning) return;
     try {
       for (const { group, message } of readFrame(frame, from, this.#options.node)) {
-        this.#step(group, message);
+        this.#step(from, group, message);
       }
     } catch (error) {
       this.#refuse(from, error);
@@ -239,9 +241,14 @@ export class Consensus {
     });
   }
 
-  #step(group: GroupId, message: Message): void {
+  #step(from: NodeId, group: GroupId, message: Message): void {
     const hosted = this.#groups.get(group);
     if (hosted === undefined) return;
+    const mayVote = this.#options.mayVote?.(from) ?? true;
+    if (!mayVote && !mayBeOfNonVoter(message, hosted.node.term)) {
+      this.#options.metrics.count("mycelium_raft_refused_total", 1, { code: "FORBIDDEN" });
+      return;
+    }
     hosted.node.step(message);
     this.#wake(hosted);
   }

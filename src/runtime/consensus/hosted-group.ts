@@ -51,6 +51,8 @@ export interface GroupHost {
   readonly logger: Logger;
   readonly logStore: LogStore;
   readonly settings: ConsensusSettings;
+  /** See `ConsensusOptions`. */
+  readonly firstContext: number;
   /** Has the group collected from soon, in this turn of the event loop. */
   wake(group: HostedGroup): void;
 }
@@ -60,7 +62,7 @@ export class HostedGroup implements GroupLog {
   readonly node: RaftNode;
   readonly #host: GroupHost;
   readonly #logger: Logger;
-  readonly #reads = new ReadWaiters();
+  readonly #reads: ReadWaiters;
   readonly #change: MemberChange;
   #stateMachine: StateMachine | null = null;
   #leadership: Leadership;
@@ -74,6 +76,7 @@ export class HostedGroup implements GroupLog {
 
   constructor(host: GroupHost, id: GroupId, node: RaftNode) {
     this.#host = host;
+    this.#reads = new ReadWaiters(host.firstContext);
     this.id = id;
     this.node = node;
     this.#logger = host.logger.with({ group: id });

@@ -44,6 +44,13 @@ export interface ConsensusOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly settings: ConsensusSettings;
+  /** Random per start, up to 2^47: tells the questions of this life from those of an earlier one. Default 0. */
+  readonly firstContext?: number;
+  /**
+   * Whether a member may vote and lead, by its grant. Of all others only answers and questions of the current term
+   * are taken, whatever a group's configuration says. Default: every member may.
+   */
+  readonly mayVote?: (node: NodeId) => boolean;
   /**
    * The log can no longer be written: this node has stopped acknowledging and takes part no more until it is
    * started again. Called once.

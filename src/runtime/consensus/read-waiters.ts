@@ -14,10 +14,15 @@ interface Waiter {
 const WAITERS_MAX = 100_000;
 
 export class ReadWaiters {
-  #context = 0;
+  /** Counts on from another random number in each life: a leader may still answer what an earlier life asked. */
+  #context: number;
   #askedAtMs = 0;
   #asked: Waiter[] = [];
   #waiting: Waiter[] = [];
+
+  constructor(firstContext: number) {
+    this.#context = firstContext;
+  }
 
   add(deadlineMs: number): Promise<LogIndex> {
     if (this.#waiting.length >= WAITERS_MAX) {
