@@ -1,4 +1,4 @@
-/** Bits flipped and files cut short on the disk of one killed node: mended from its peers, and never served. */
+/** Bits flipped and files cut short on the disk of one node: mended from its peers, and never served. */
 
 import {
   closeSync,
@@ -13,11 +13,14 @@ import {
 import { join } from "node:path";
 import type { Random } from "../../src/base/index.ts";
 import type { ClusterNode } from "../cluster/cluster-node.ts";
-import { type Fault, hold, nameOf, pick, pickNode } from "./fault.ts";
+import { type Fault, type FaultContext, hold, nameOf, pick, pickNode } from "./fault.ts";
 import { verifyPrefix } from "./verify.ts";
 
 const MEND_TIMEOUT_MS = 30_000;
 const FLIPS_MAX = 8;
+
+/** Of a running node. SQLite checks frames of its WAL when it opens it only. */
+const LIVE_TARGETS = ["log", "database", "system database file"] as const;
 
 /** What is damaged. Keys and grants are not: nobody else has them. */
 const TARGETS: Readonly<Record<string, RegExp>> = {
@@ -25,36 +28,53 @@ const TARGETS: Readonly<Record<string, RegExp>> = {
   votes: /^log\/votes$/,
   database: /^mycelium\.db\/\d+\.sqlite$/,
   "write-ahead log": /^mycelium\.db\/\d+\.sqlite-wal$/,
+  "system database file": /^mycelium\.system\.db\/\d+\.sqlite$/,
   "system database": /^mycelium\.system\.db\/\d+\.sqlite(-wal)?$/,
   "database pointer": /^mycelium\.(system\.)?db\/current$/,
 };
 
+/** A killed node starts with damaged files; one time in four a running one is damaged, and started again later. */
 export const damage: Fault = async (context) => {
-  const { random, note, cluster, workload, violated } = context;
+  const { random } = context;
   const node = await pickNode(context, 0.4);
-  await node.kill();
+  const isLive = random.below(4) === 0;
+  if (!isLive) await node.kill();
   await hold(context, 0, 300);
-  const target = pick(random, Object.keys(TARGETS));
-  const files = filesOf(node).filter((name) => TARGETS[target]?.test(name));
-  if (files.length === 0) throw new Error(`${node.state} has no file for ${target}`);
-  const name = pick(random, files);
-  const isVotes = target === "votes";
-  const what = damageFile(join(node.state, name), name, random, isVotes ? 1 : FLIPS_MAX);
-  note(`${nameOf(context, node)}: ${what}`);
+  const target = pick(random, isLive ? LIVE_TARGETS : Object.keys(TARGETS));
+  const name = pick(
+    random,
+    filesOf(node).filter((file) => TARGETS[target]?.test(file)),
+  );
+  const kinds = {
+    flipsMax: target === "votes" ? 1 : FLIPS_MAX,
+    mayCut: !isLive && target !== "votes",
+  };
+  const what = damageFile(join(node.state, name), name, random, kinds);
+  context.note(`${nameOf(context, node)}${isLive ? ", running" : ""}: ${what}`);
+  if (!isLive) node.start();
+  await untilMended(context, node, name);
+  if (!isLive) return;
+  // What nothing has read yet is found by the next start.
+  await node.kill();
   node.start();
+  await untilMended(context, node, name);
+};
+
+/** It may be behind for a while, but what it gives must be the beginning of what is. */
+async function untilMended(context: FaultContext, node: ClusterNode, name: string): Promise<void> {
   const startedMs = performance.now();
-  // It may be behind for a while, but what it gives must be the beginning of what is.
-  for (let isWhole = false; !isWhole; ) {
-    const problem = await verifyPrefix({ cluster, workload, violated }, node);
-    isWhole = problem === null;
-    if (!isWhole && performance.now() - startedMs > MEND_TIMEOUT_MS) {
-      return violated(
-        `${name} was not mended in ${MEND_TIMEOUT_MS / 1_000} s: ${problem}\n${node.lastLog(5)}`,
+  for (;;) {
+    const problem = await verifyPrefix(context, node);
+    if (problem === null) return;
+    if (performance.now() - startedMs > MEND_TIMEOUT_MS) {
+      const seconds = MEND_TIMEOUT_MS / 1_000;
+      return context.violated(
+        `${name} was not mended in ${seconds} s: ${problem}\n${node.lastLog(5)}`,
       );
     }
-    if (!isWhole) await Bun.sleep(50);
+    await Bun.sleep(50);
   }
-};
+}
 
 function filesOf(node: ClusterNode): string[] {
   return readdirSync(node.state, { recursive: true })
@@ -64,13 +84,20 @@ function filesOf(node: ClusterNode): string[] {
     );
 }
 
-/**
- * Cuts the file short one time in four, else flips some bits where it is not empty. What was done. With one flip at
- * most, it is one bit: the two copies of the votes are not to be damaged both.
- */
-function damageFile(path: string, name: string, random: Random, flipsMax: number): string {
+interface DamageKinds {
+  readonly flipsMax: number;
+  readonly mayCut: boolean;
+}
+
+/** Cuts the file short one time in four, else flips some bits where it is not empty. What was done. */
+function damageFile(
+  path: string,
+  name: string,
+  random: Random,
+  { flipsMax, mayCut }: DamageKinds,
+): string {
   const sizeBytes = statSync(path).size;
-  if (flipsMax > 1 && random.below(4) === 0) {
+  if (mayCut && random.below(4) === 0) {
     const keptBytes = random.below(sizeBytes);
     truncateSync(path, keptBytes);
     return `${name} cut from ${sizeBytes} to ${keptBytes} bytes`;
