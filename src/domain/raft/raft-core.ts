@@ -150,6 +150,12 @@ export class RaftCore {
     return index > this.commitIndex && isVoter(this.configurations.at(this.commitIndex), this.id);
   }
 
+  /** The only voter there is, or will be. */
+  get isLoneVoter(): boolean {
+    const { voters, outgoing } = this.configurations.latest.configuration;
+    return voters.length === 1 && outgoing.length === 0 && voters[0]?.replica === this.id;
+  }
+
   /** For a message that only a broken or hostile peer sends. */
   refuse(message: Message, why: string): never {
     throw new MyceliumError(
@@ -218,7 +224,9 @@ export class RaftCore {
     const handicap = Math.floor(electionTicks * 0.4 * (1 - Math.min(1, Math.max(0, merit))));
     const spread = Math.max(1, Math.floor(electionTicks * 0.6));
     this.electionElapsed = 0;
-    this.electionTimeout = electionTicks + handicap + this.random.below(spread);
+    const waitTicks = electionTicks + handicap + this.random.below(spread);
+    // A lone voter has nobody whose leadership it could disturb.
+    this.electionTimeout = this.isLoneVoter ? 1 : waitTicks;
   }
 
   /** Progress of exactly the other replicas of the latest configuration. */
