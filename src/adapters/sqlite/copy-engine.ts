@@ -1,6 +1,6 @@
 /**
- * Long work beside writer and readers: page copies for snapshots, checkpoints, table hashes. Runs in a Worker that
- * is started when needed.
+ * Long work beside writer and readers: page copies for snapshots, checkpoints, table hashes. Runs in Workers that
+ * are started when needed.
  */
 
 import { createHash } from "node:crypto";
@@ -19,7 +19,7 @@ import { type LogIndex, MyceliumError } from "../../base/index.ts";
 import { createPrivate, openConnection } from "./connection.ts";
 import { extendedCodeOf, SQLITE_FULL, throwIfCorrupt } from "./sql-error.ts";
 import { readPosition } from "./store-tables.ts";
-import { hashTable, listTables } from "./table-hash.ts";
+import { hashSteps, listTables } from "./table-hash.ts";
 
 export interface CopyOptions {
   readonly path: string;
@@ -34,6 +34,8 @@ export interface CopiedFile {
 
 const CACHE_SIZE_BYTES = 1_048_576;
 const READ_SIZE_BYTES = 1_048_576;
+/** Of 64 KiB each, in one call: others wait no longer than that takes. */
+const HASH_STEP_COUNT = 16;
 /** All pages in one step: the copy is one state, and the writer goes on beside it (WAL). */
 const ALL_PAGES = -1;
 
@@ -42,6 +44,7 @@ export class CopyEngine {
   /** Reads in transactions of their own. */
   readonly #db: DatabaseSync;
   #snapshotOpen = false;
+  #hashSteps: Iterator<void, Uint8Array, void> | null = null;
 
   /** Throws CLOSED when the file was replaced meanwhile; it never makes one. */
   constructor(options: CopyOptions) {
@@ -61,21 +64,25 @@ export class CopyEngine {
     return listTables(this.#db);
   }
 
-  /** Holds the committed state of now for `hashTable`. */
+  /** Holds the committed state of now for `hashOn`. */
   holdState(): void {
     this.#db.exec("BEGIN");
     readPosition(this.#db);
     this.#snapshotOpen = true;
   }
 
-  hashTable(table: string): Uint8Array {
+  /** Hashes the held state of a table for a while; null when there is more to hash. */
+  hashOn(table: string): Uint8Array | null {
+    this.#hashSteps ??= hashSteps(this.#db, table);
     try {
-      return hashTable(this.#db, table);
+      for (let count = 0; count < HASH_STEP_COUNT; count++) {
+        const step = this.#hashSteps.next();
+        if (step.done) return step.value;
+      }
+      return null;
     } catch (error) {
       throwIfCorrupt(error);
       throw error;
-    } finally {
-      this.#releaseState();
     }
   }
 
@@ -112,13 +119,10 @@ export class CopyEngine {
   }
 
   close(): void {
-    this.#releaseState();
-    this.#db.close();
-  }
-
-  #releaseState(): void {
+    this.#hashSteps?.return?.();
     if (this.#snapshotOpen) this.#db.exec("ROLLBACK");
     this.#snapshotOpen = false;
+    this.#db.close();
   }
 }
 

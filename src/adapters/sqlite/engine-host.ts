@@ -2,8 +2,11 @@
 
 import type { EngineCall, EngineCalls } from "./engine-server.ts";
 
-/** `writer` lives as long as the host; `reader` and `copy` come and go. */
-export type EngineThread = "writer" | "reader" | "copy";
+/**
+ * `writer` lives as long as the host; the others come and go. What `hash` is asked is answered soon, because writes
+ * wait for it; `copy` may be busy for as long as a large file takes.
+ */
+export type EngineThread = "writer" | "reader" | "copy" | "hash";
 
 export interface EngineHost {
   /** Calls to one thread are answered in the order they are made. */

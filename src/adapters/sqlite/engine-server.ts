@@ -49,7 +49,9 @@ export interface EngineCalls {
   checkpoint(options: FileOptions): LogIndex;
   tables(options: FileOptions): readonly string[];
   holdState(options: FileOptions): void;
-  hashHeld(table: string): Uint8Array;
+  /** Null when there is more to hash: call it again. */
+  hashHeld(table: string): Uint8Array | null;
+  dropHeld(): void;
   adoptSnapshot(options: FileOptions, meta: SnapshotMeta, sha256: Uint8Array): void;
   removeFile(path: string): void;
 }
@@ -152,12 +154,17 @@ export class EngineServer {
         engine.holdState();
       },
       hashHeld: (table: string) => {
+        let hash: Uint8Array | null = null;
+        let isOver = true;
         try {
-          return held(this.#held, shard, "held state").hashTable(table);
+          hash = held(this.#held, shard, "held state").hashOn(table);
+          isOver = hash !== null;
         } finally {
-          drop(this.#held, shard);
+          if (isOver) drop(this.#held, shard);
         }
+        return hash;
       },
+      dropHeld: () => drop(this.#held, shard),
       adoptSnapshot,
       removeFile: (path: string) => rmSync(path, { force: true }),
     };

@@ -232,7 +232,7 @@ test("reset throws everything away, also where the file is damaged", async () =>
   const again = databaseIn(directory, new InlineHost());
   expect(await codeOf(again.open())).toBe("STATE_CORRUPT");
   expect(await again.reset()).toMatchObject({ appliedIndex: asLogIndex(0) });
-  expect(await again.tables()).toEqual([]);
+  expect(await again.tables()).toEqual(["sqlite_schema"]);
   await again.close();
 });
 
@@ -295,6 +295,26 @@ test("hashTable sees the writes called before it and none called later", async (
   await db.close();
 });
 
+test("a table is hashed in many calls, one table at a time, and gives way to a replacement", async () => {
+  const { db } = await filled(1, new WorkerHost(CLOCK));
+  const grow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) ";
+  await write(db, 3, sql("CREATE TABLE big (a INTEGER PRIMARY KEY, b BLOB)"), true);
+  await write(db, 4, sql(`${grow} INSERT INTO big SELECT i, zeroblob(100000) FROM n`));
+  const hash = await db.hashTable("big");
+  expect(await db.hashTable("big")).toEqual(hash);
+  const first = db.hashTable("big");
+  expect(await codeOf(db.hashTable("t"))).toBe("OVERLOADED");
+  expect(await first).toEqual(hash);
+  const schema = await db.hashTable("sqlite_schema");
+  const late = db.hashTable("big");
+  const reset = db.reset();
+  expect(["CLOSED", undefined]).toContain(await codeOf(late));
+  await reset;
+  expect(await db.hashTable("sqlite_schema")).not.toEqual(schema);
+  expect(await codeOf(db.hashTable("big"))).toBe("BAD_ARGUMENT");
+  await db.close();
+});
+
 test("on Workers: batches in order, commit with the next batch, snapshots and checkpoints beside them", async () => {
   const host = new WorkerHost(CLOCK);
   const { db } = await filled(10, host);
@@ -338,8 +358,8 @@ test("two shards share the Workers and stay apart, interactive transactions incl
   );
   expect(sealed.outcomes[0]?.kind).toBe("applied");
   await db.commit(asLogIndex(3));
-  expect(await db.tables()).toEqual(["t"]);
-  expect(await system.tables()).toEqual(["s"]);
+  expect(await db.tables()).toEqual(["sqlite_schema", "t"]);
+  expect(await system.tables()).toEqual(["sqlite_schema", "s"]);
   await Promise.all([db.close(), system.close()]);
   await host.close();
 });

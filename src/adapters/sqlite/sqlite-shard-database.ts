@@ -28,6 +28,7 @@ import type {
 import { decodeOutcome, encodeBatches, encodeRequests } from "./call-codec.ts";
 import type { EngineHost } from "./engine-host.ts";
 import type { EngineCall, EngineCalls, FileOptions } from "./engine-server.ts";
+import { fetchFile } from "./fetch-file.ts";
 import {
   databasePath,
   nextGeneration,
@@ -54,7 +55,6 @@ export interface SqliteOptions {
 
 const CACHE_SIZE_BYTES = 4 * 1_048_576;
 const RESERVE_BYTES = 100 * 1_000_000;
-const INSTALL_CHUNK_BYTES = 1_048_576;
 const SNAPSHOT_CHUNK_MAX = 8 * 1_048_576;
 const SNAPSHOTS_KEPT_MAX = 4;
 const SNAPSHOT_DIRECTORY = "snapshots";
@@ -76,6 +76,7 @@ export class SqliteShardDatabase implements ShardDatabase {
   #whenQuiet: (() => void)[] = [];
   readonly #fileUses = new Set<Promise<unknown>>();
   #swapping: Promise<unknown> | null = null;
+  #hashing = false;
   /** Writes wait while this is set. */
   #barrier: Promise<unknown> | null = null;
 
@@ -167,14 +168,28 @@ export class SqliteShardDatabase implements ShardDatabase {
   }
 
   tables(): Promise<readonly string[]> {
-    return this.#useFile(() => this.#copy("tables", this.#file()));
+    return this.#useFile(() => this.#hash("tables", this.#file()));
   }
 
-  /** The state after the writes called before it, and none called later. */
+  /**
+   * The state after the writes called before it, and none called later. One at a time: throws OVERLOADED. Throws CLOSED
+   * when the file is to be replaced meanwhile.
+   */
   hashTable(table: string): Promise<Uint8Array> {
     return this.#useFile(async () => {
-      await this.#betweenWrites(() => this.#copy("holdState", this.#file()));
-      return await this.#copy("hashHeld", table);
+      if (this.#hashing) {
+        throw new MyceliumError(
+          "OVERLOADED",
+          "Cannot hash a table: another is being hashed; retry",
+        );
+      }
+      this.#hashing = true;
+      try {
+        await this.#betweenWrites(() => this.#hash("holdState", this.#file()));
+        return await this.#hashHeld(table);
+      } finally {
+        this.#hashing = false;
+      }
     });
   }
 
@@ -343,6 +358,19 @@ export class SqliteShardDatabase implements ShardDatabase {
     return this.#host.call("reader", this.#options.shard, name, ...args);
   }
 
+  #hash<Name extends EngineCall>(name: Name, ...args: Parameters<EngineCalls[Name]>) {
+    return this.#host.call("hash", this.#options.shard, name, ...args);
+  }
+
+  async #hashHeld(table: string): Promise<Uint8Array> {
+    while (this.#swapping === null) {
+      const hash = await this.#hash("hashHeld", table);
+      if (hash !== null) return hash;
+    }
+    await this.#hash("dropHeld");
+    throw new MyceliumError("CLOSED", "Cannot hash the table: the database is being replaced");
+  }
+
   #copy<Name extends EngineCall>(name: Name, ...args: Parameters<EngineCalls[Name]>) {
     return this.#host.call("copy", this.#options.shard, name, ...args);
   }
@@ -362,30 +390,5 @@ export class SqliteShardDatabase implements ShardDatabase {
     });
     this.#barrier = barrier.catch(() => undefined);
     await barrier;
-  }
-}
-
-async function fetchFile(
-  path: string,
-  sizeBytes: number,
-  readChunk: (offset: number, sizeBytes: number) => Promise<Uint8Array>,
-): Promise<void> {
-  const handle = await open(path, "w", 0o600);
-  try {
-    for (let offset = 0; offset < sizeBytes; ) {
-      const wanted = Math.min(INSTALL_CHUNK_BYTES, sizeBytes - offset);
-      const chunk = await readChunk(offset, wanted);
-      if (chunk.length === 0 || chunk.length > wanted) {
-        throw new MyceliumError(
-          "MALFORMED",
-          `Cannot fetch the snapshot: found ${chunk.length} bytes at ${offset}, needed 1 to ${wanted}`,
-        );
-      }
-      await handle.writeFile(chunk);
-      offset += chunk.length;
-    }
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

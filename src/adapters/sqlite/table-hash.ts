@@ -19,14 +19,29 @@ type ColumnRow = readonly [
   pk: bigint,
 ];
 
-/** Ordinary tables and the shadow tables of virtual ones, but for the engine's own. */
+/** What tables, indexes, triggers and views there are. Pages are numbered by each replica for itself. */
+const SCHEMA = "sqlite_schema";
+const SCHEMA_ROWS = `SELECT type, name, tbl_name, sql FROM sqlite_schema
+  WHERE lower(tbl_name) NOT IN (${ENGINE_TABLES.map((name) => `'${name}'`)}) ORDER BY name, type`;
+
+/** The schema, ordinary tables and the shadow tables of virtual ones, but for the engine's own. */
 export function listTables(db: DatabaseSync): string[] {
   const rows = db.prepare(TABLES).all() as unknown as [string][];
-  return rows.map(([name]) => name).filter((name) => !ENGINE_TABLES.includes(name.toLowerCase()));
+  const names = rows.map(([name]) => name);
+  return [SCHEMA, ...names.filter((name) => !ENGINE_TABLES.includes(name.toLowerCase()))];
 }
 
 /** Throws BAD_ARGUMENT when there is no such table. PERF: reads the whole table. */
 export function hashTable(db: DatabaseSync, table: string): Uint8Array {
+  const steps = hashSteps(db, table);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same in steps of about 64 KiB of rows, within one read transaction of the caller's. */
+export function* hashSteps(db: DatabaseSync, table: string): Generator<void, Uint8Array, void> {
   if (!listTables(db).includes(table)) {
     throw new MyceliumError("BAD_ARGUMENT", `Cannot hash table ${table}: there is none`);
   }
@@ -37,12 +52,14 @@ export function hashTable(db: DatabaseSync, table: string): Uint8Array {
     if (writer.sizeBytes < CHUNK_SIZE_BYTES) continue;
     hash.update(writer.finish());
     writer = new PackWriter();
+    yield;
   }
   hash.update(writer.finish());
   return new Uint8Array(hash.digest());
 }
 
 function orderedSelect(db: DatabaseSync, table: string): string {
+  if (table === SCHEMA) return SCHEMA_ROWS;
   const columns = db.prepare(`PRAGMA table_info(${quote(table)})`).all() as unknown as ColumnRow[];
   const names = columns.map(([, name]) => name.toLowerCase());
   const [listed] = db

@@ -1,6 +1,7 @@
 /**
- * Engines on Workers, shared by all shards of a node: one writes, one reads, one copies; each is started when it is
- * first needed. The copying one ends when it has been idle, the reading one when no shard has its reader open.
+ * Engines on Workers, shared by all shards of a node: one writes, one reads, one copies, one hashes; each is started
+ * when it is first needed. Those that copy and hash end when they have been idle, the reading one when no shard has
+ * its reader open.
  */
 
 import { assert, InvariantError, MyceliumError } from "../../base/index.ts";
@@ -9,7 +10,7 @@ import type { EngineHost, EngineThread } from "./engine-host.ts";
 import type { EngineCall, EngineCalls } from "./engine-server.ts";
 import { type AnswerMessage, type CallMessage, unpackFailure } from "./worker-messages.ts";
 
-const COPY_IDLE_MS = 10_000;
+const IDLE_MS = 10_000;
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -21,7 +22,7 @@ export class WorkerHost implements EngineHost {
   readonly #threads = new Map<EngineThread, WorkerThread>();
   /** Shards whose reader is open. */
   readonly #readers = new Set<string>();
-  #copyIdle: Timer | null = null;
+  readonly #idle = new Map<EngineThread, Timer>();
   #closed = false;
 
   constructor(clock: Clock) {
@@ -36,7 +37,7 @@ export class WorkerHost implements EngineHost {
   ): Promise<Awaited<ReturnType<EngineCalls[Name]>>> {
     if (this.#closed) return Promise.reject(closedError());
     const answer = this.#thread(thread).call(shard, name, args);
-    if (thread === "copy") this.#endWhenIdle();
+    if (thread === "copy" || thread === "hash") this.#endWhenIdle(thread);
     if (name === "openReader") this.#readers.add(shard);
     if (name === "closeReader") this.#endReader(shard, answer);
     return answer as Promise<Awaited<ReturnType<EngineCalls[Name]>>>;
@@ -44,7 +45,7 @@ export class WorkerHost implements EngineHost {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#copyIdle?.cancel();
+    for (const timer of this.#idle.values()) timer.cancel();
     for (const thread of this.#threads.values()) thread.terminate();
     this.#threads.clear();
   }
@@ -69,18 +70,19 @@ export class WorkerHost implements EngineHost {
     closed.then(end, end);
   }
 
-  #endWhenIdle(): void {
-    this.#copyIdle?.cancel();
-    this.#copyIdle = this.#clock.after(COPY_IDLE_MS, () => {
-      const thread = this.#threads.get("copy");
+  #endWhenIdle(name: EngineThread): void {
+    this.#idle.get(name)?.cancel();
+    const timer = this.#clock.after(IDLE_MS, () => {
+      const thread = this.#threads.get(name);
       if (thread === undefined) return;
       if (thread.isBusy) {
-        this.#endWhenIdle();
+        this.#endWhenIdle(name);
         return;
       }
-      this.#threads.delete("copy");
+      this.#threads.delete(name);
       thread.terminate();
     });
+    this.#idle.set(name, timer);
   }
 }
 
