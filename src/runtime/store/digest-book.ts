@@ -4,22 +4,24 @@ import type { LogIndex } from "../../base/index.ts";
 
 /** Digests kept: some seconds of the busiest load, long enough to ask all replicas. */
 const KEPT_MAX = 8_192;
+/** Those of tables are asked for later than others: batches do not push them out. */
+const CHECKS_KEPT_MAX = 64;
 
 export class DigestBook {
   readonly #digests = new Map<LogIndex, Uint8Array>();
+  readonly #checks = new Map<LogIndex, Uint8Array>();
   readonly #pending = new Set<LogIndex>();
 
   get(index: LogIndex): Uint8Array | null {
-    return this.#digests.get(index) ?? null;
+    return this.#digests.get(index) ?? this.#checks.get(index) ?? null;
   }
 
   record(index: LogIndex, digest: Uint8Array): void {
-    this.#digests.set(index, digest);
-    if (this.#digests.size <= KEPT_MAX) return;
-    for (const oldest of this.#digests.keys()) {
-      this.#digests.delete(oldest);
-      break;
-    }
+    keep(this.#digests, index, digest, KEPT_MAX);
+  }
+
+  recordCheck(index: LogIndex, hash: Uint8Array): void {
+    keep(this.#checks, index, hash, CHECKS_KEPT_MAX);
   }
 
   /** A digest that is being made: true from `expect` to `settle`. */
@@ -38,5 +40,20 @@ export class DigestBook {
   /** After a fresh copy nothing recorded before counts. */
   forget(): void {
     this.#digests.clear();
+    this.#checks.clear();
+  }
+}
+
+function keep(
+  digests: Map<LogIndex, Uint8Array>,
+  index: LogIndex,
+  digest: Uint8Array,
+  countMax: number,
+): void {
+  digests.set(index, digest);
+  if (digests.size <= countMax) return;
+  for (const oldest of digests.keys()) {
+    digests.delete(oldest);
+    break;
   }
 }

@@ -57,6 +57,8 @@ export class TableChecks {
   #doubtCount = 0;
   #isProgressing = false;
   #gapMs: number;
+  /** Nothing is due before this time, if nothing was written since that index. */
+  #quiet = { untilMs: Number.NEGATIVE_INFINITY, index: 0 };
   #nap: { readonly timer: Timer; readonly end: () => void } | null = null;
 
   constructor(context: ShardContext, digests: DigestWatch, actions: CheckActions) {
@@ -140,7 +142,7 @@ export class TableChecks {
       const hash = await this.#read(table);
       // A copy may have taken the place of the state that was to be hashed.
       if (hash === null || this.#context.copyCount !== copyCount) return null;
-      this.#digests.book.record(index, hash);
+      this.#digests.book.recordCheck(index, hash);
       return hash;
     } finally {
       this.#hashing = false;
@@ -168,6 +170,7 @@ export class TableChecks {
 
   async #checkNext(): Promise<void> {
     const context = this.#context;
+    if (this.#isQuiet()) return;
     const tables = await this.#tables();
     const { term } = context.leadership;
     if (tables === null || !context.leads()) return;
@@ -175,7 +178,8 @@ export class TableChecks {
     this.#term = term;
     const isInDoubt = context.problems.has("digest");
     this.#gapMs = this.#gapFor(tables.length);
-    const sinceMs = context.options.clock.monotonicMs() - context.options.limits.checkIntervalMs;
+    const { checkIntervalMs } = context.options.limits;
+    const sinceMs = context.options.clock.monotonicMs() - checkIntervalMs;
     const table = isInDoubt
       ? this.#rotation.next(
           tables.filter((name) => !this.#agreed.has(name)),
@@ -184,6 +188,18 @@ export class TableChecks {
       : this.#rotation.next(tables, sinceMs);
     if (table !== null) await this.#check(table, tables, term);
     else if (isInDoubt) this.#settleDoubt();
+    else {
+      const untilMs = this.#rotation.oldestMs(tables) + checkIntervalMs;
+      this.#quiet = { untilMs, index: context.applied.value };
+    }
+  }
+
+  /** An idle shard is not even looked at. */
+  #isQuiet(): boolean {
+    const { applied, options, problems } = this.#context;
+    const { untilMs, index } = this.#quiet;
+    if (problems.has("digest") || applied.value !== index) return false;
+    return options.clock.monotonicMs() < untilMs;
   }
 
   async #check(table: string, tables: readonly string[], term: number): Promise<void> {

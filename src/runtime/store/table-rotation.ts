@@ -25,6 +25,14 @@ export class TableRotation {
     this.#checkedAtMs.delete(table);
   }
 
+  /** When the one whose check is longest ago was checked. */
+  oldestMs(tables: readonly string[]): number {
+    return tables.reduce(
+      (oldest, table) => Math.min(oldest, this.#checkedAtMs.get(table) ?? Number.NEGATIVE_INFINITY),
+      Number.POSITIVE_INFINITY,
+    );
+  }
+
   /** Null when all of `tables` were checked after `sinceMs`. PERF: linear in the number of tables. */
   next(tables: readonly string[], sinceMs: number): string | null {
     let oldest: string | null = null;
