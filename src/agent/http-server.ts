@@ -7,6 +7,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { MyceliumError, messageOf } from "../base/index.ts";
 import type { Logger } from "../ports/index.ts";
 import { type RequestOrigin, SqlGateway } from "../runtime/gateway/index.ts";
+import { boundedBody } from "./bounded-body.ts";
 import { errorResponse, refusal, textResponse } from "./responses.ts";
 
 /** A request that waits for a quorum is silent for as long as it may be retried. */
@@ -58,14 +59,20 @@ export class HttpServer {
   /** The caller holds the state directory's lock, so whatever is at `path` is a dead agent's. */
   listenLocal(path: string): void {
     rmSync(path, { force: true });
-    const server = Bun.serve({
-      unix: path,
-      maxRequestBodySize: BODY_SIZE_MAX,
-      fetch: (request) => this.#answer(request, { local: true }),
-      error: (error) => this.#failed(error),
-    });
+    // The socket is its owner's from the moment it is there: a mode set later would leave a moment for others.
+    const umask = process.umask(0o177);
+    try {
+      const server = Bun.serve({
+        unix: path,
+        maxRequestBodySize: BODY_SIZE_MAX,
+        fetch: (request) => this.#answer(request, { local: true }),
+        error: (error) => this.#failed(error),
+      });
+      this.#servers.push(server);
+    } finally {
+      process.umask(umask);
+    }
     chmodSync(path, 0o600);
-    this.#servers.push(server);
   }
 
   /** Takes no new requests and lets those under way end. */
@@ -119,21 +126,6 @@ export class HttpServer {
         "Cannot enrol: needed a POST, as `mycelium join` sends it",
       );
     }
-    if (Number(request.headers.get("content-length") ?? Number.NaN) > ENROL_SIZE_MAX) {
-      return errorResponse(
-        413,
-        "TOO_LARGE",
-        `Cannot enrol: needed at most ${ENROL_SIZE_MAX} bytes`,
-      );
-    }
-    const body = new Uint8Array(await request.arrayBuffer());
-    if (body.length > ENROL_SIZE_MAX) {
-      return errorResponse(
-        413,
-        "TOO_LARGE",
-        `Cannot enrol: needed at most ${ENROL_SIZE_MAX} bytes`,
-      );
-    }
     if (this.#handlers.enrol === null) {
       return errorResponse(
         503,
@@ -142,6 +134,7 @@ export class HttpServer {
       );
     }
     try {
+      const body = await boundedBody(request, ENROL_SIZE_MAX);
       const answer = await this.#handlers.enrol(body);
       return new Response(new Uint8Array(answer), {
         headers: { "content-type": "application/cbor" },

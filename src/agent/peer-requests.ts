@@ -3,7 +3,8 @@
 import { MyceliumError, type NodeId } from "../base/index.ts";
 import type { Discovery } from "../runtime/discovery/index.ts";
 import type { MemberStore, Membership } from "../runtime/membership/index.ts";
-import type { Shard } from "../runtime/store/index.ts";
+import { methodPrefixOf, type Shard } from "../runtime/store/index.ts";
+import { SYSTEM } from "./groups.ts";
 
 /** For members that hold no replica of `system`, and for those that were out of it for long. */
 export const MEMBERS_METHOD = "members/list";
@@ -28,6 +29,13 @@ export function answerPeer(
   if (parts.discovery?.serves(method) === true)
     return parts.discovery.handle(from, method, payload);
   const shard = parts.shards.find((one) => one.serves(method));
+  const isOfSystem = method.startsWith(methodPrefixOf(SYSTEM));
+  if (isOfSystem && !parts.membership.isValidator(from)) {
+    // Tokens, grants and who was removed: miners hold no replica of it and are told the member list alone.
+    return Promise.reject(
+      new MyceliumError("FORBIDDEN", `Cannot answer ${method.slice(0, 64)}: it is for validators`),
+    );
+  }
   if (shard !== undefined) return shard.handle(from, method, payload);
   return Promise.reject(
     new MyceliumError(

@@ -5,5 +5,6 @@ export {
   type ShardLimits,
   type ShardOptions,
 } from "./options.ts";
+export { methodPrefixOf } from "./rpc.ts";
 export { Shard } from "./shard.ts";
 export type { StoreProblem, StoreStatus } from "./store-status.ts";
