@@ -23,12 +23,15 @@ import {
   replicaOfNode,
 } from "../../src/base/index.ts";
 import { type Batch, encodeBatch } from "../../src/domain/replication/index.ts";
+import { encodeCbor } from "../../src/domain/wire/index.ts";
 import type { GroupLog, LogEntry } from "../../src/ports/index.ts";
 import { SHARD_LIMITS, Shard } from "../../src/runtime/store/index.ts";
 
 const COMMIT_MS = 1;
 const TRANSFER_MS = 5;
 const MAIN = asGroupId("main");
+/** Replicas whose name begins so learn and do not vote. */
+const LEARNER_PREFIX = "m";
 const LIMITS = {
   ...SHARD_LIMITS,
   checkIntervalMs: 2_000,
@@ -158,6 +161,15 @@ export class ReplicatedShards {
     return this.#running().map(({ shard }) => shard.status().readOnly);
   }
 
+  /** What a replica tells the leader of its digest of an index. */
+  report(name: string, index: number): Promise<Uint8Array> {
+    const shard = this.#replica(this.#leader).shard;
+    if (shard === null) throw new Error("there is no leader");
+    const payload = encodeCbor({ index, digest: new Uint8Array(32).fill(7) });
+    const answer = shard.handle(asNodeId(name), "store/main/digest-report", payload);
+    return this.scheduler.settle(answer);
+  }
+
   /** Lets virtual time pass until it is so. Throws after a minute of it. */
   async until(what: string, isSo: () => boolean): Promise<void> {
     const endMs = this.scheduler.nowMs + 60_000;
@@ -224,7 +236,12 @@ export class ReplicatedShards {
       commitIndex: () => asLogIndex(this.#entries.length),
       compact: () => undefined,
       handOver: () => this.#handOver(node),
-      weights: () => new Map(this.#replicas.map((each) => [replicaOfNode(each.node, 0), 4])),
+      weights: () =>
+        new Map(
+          this.#replicas
+            .filter(({ node }) => !node.startsWith(LEARNER_PREFIX))
+            .map((each) => [replicaOfNode(each.node, 0), 4]),
+        ),
     };
   }
 

@@ -137,3 +137,23 @@ test("a digest that the others have forgotten is settled by their tables", async
   expect(await shards.write("incr n/a")).toBe("ok");
   shards.stop();
 });
+
+test("a replica that does not vote casts no doubt on those that do: it takes their copy", async () => {
+  const shards = await filled("a", "b", "c", "miner");
+  shards.kill("miner");
+  expect(await shards.write("incr n/a")).toBe("ok");
+  shards.rotDisk("miner", "n/a", "41");
+  for (const name of ["a", "b", "c"]) {
+    shards.kill(name);
+    await shards.open(name);
+  }
+  await shards.open("miner");
+  const wasReadOnly = () => shards.readOnly().some((each) => each !== null);
+  await shards.until("mended", () => wasReadOnly() || areEqual(shards));
+  expect(wasReadOnly()).toBe(false);
+  expect(shards.errors).toContain("miner: store digest differs from the leader's");
+  for (const index of [1, 2, 3, 999, 999, 999, 999, 999, 999]) await shards.report("miner", index);
+  expect(wasReadOnly()).toBe(false);
+  expect(await shards.write("incr n/a")).toBe("ok");
+  shards.stop();
+});

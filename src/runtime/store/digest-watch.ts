@@ -73,12 +73,16 @@ export class DigestWatch {
     const answers = new Map<NodeId, DigestAnswer>([[reporter, reported]]);
     await this.askVoters(index, answers);
     if (!this.#context.leads(term)) throw notLeader();
-    const { truth, isOpen } = countDigests(answers, this.#context.options.log.weights());
+    const weights = this.#context.options.log.weights();
+    const { truth, isOpen } = countDigests(answers, weights);
     if (truth !== null) {
       const verdict = truthVerdict(index, truth, answers);
       this.receive(verdict);
       return verdict;
     }
+    // One that does not vote is no reason to doubt those that do: it takes their copy.
+    const votes = [...weights.keys()].some((replica) => nodeOfReplica(replica) === reporter);
+    if (!votes) return { ...NO_VERDICT, index, isOpen };
     if (isOpen && this.#mayStayOpen(index)) return { ...NO_VERDICT, index, isOpen: true };
     const doubt = `no majority of replicas agrees on the effects of log index ${index}`;
     this.#actions.doubt(doubt);
@@ -142,6 +146,9 @@ export class DigestWatch {
       const verdict = await this.#judgedByLeader(index, digest);
       if (verdict !== null && !verdict.isOpen) {
         this.receive(verdict);
+        if (verdict.truth === null && verdict.doubt === null) {
+          this.#actions.resync(`its digest of log index ${index} differs from the leader's`, []);
+        }
         break;
       }
       await context.pause(REPORT_RETRY_MS);
