@@ -11,6 +11,7 @@
 **                               deferred foreign keys are violated just now
 **   mycelium_foreign_keys(on)   turns foreign keys on or off, also inside a transaction
 **   mycelium_limits(length)     lowers SQLITE_LIMIT_LENGTH
+**   mycelium_check_pages(size, first, count)   looks for damaged pages in the database file
 **
 ** random(), randomblob() and total_changes() are replaced. Time is pinned below SQLite, in the VFS, so
 ** that every date function, 'now' and CURRENT_* follow, as do rowids that SQLite picks at random when a table's
@@ -28,6 +29,7 @@ SQLITE_EXTENSION_INIT1
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PROGRESS_OPS 1000
 #define OWN_STREAM (1ULL << 63)
@@ -337,6 +339,7 @@ static const struct {
   {"mycelium_effects", 0, effects},
   {"mycelium_foreign_keys", 1, foreignKeys},
   {"mycelium_limits", 1, setLimits},
+  {"mycelium_check_pages", 3, checkPages},
 };
 
 /* The name SQLite looks for whatever the file is called. */

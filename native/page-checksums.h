@@ -128,3 +128,38 @@ static void reserveChecksums(sqlite3 *db) {
     sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &size);
   }
 }
+
+#define REREADS_MAX 10
+#define REREAD_PAUSE_US 2000
+
+/*
+** The number of the first damaged page from `first` on, 0 when `count` pages are sound, NULL behind the end. A page
+** that a checkpoint is writing just now can be read half: it is read again.
+*/
+static void checkPages(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+  (void)argc;
+  int size = sqlite3_value_int(argv[0]);
+  sqlite3_int64 first = sqlite3_value_int64(argv[1]), count = sqlite3_value_int64(argv[2]), end = 0;
+  sqlite3_file *file = 0;
+  sqlite3_file_control(sqlite3_context_db_handle(ctx), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (!file || file->pMethods != &checkedMethods || !isPage(size, 0) || first < 1) {
+    sqlite3_result_error(ctx, "no file with checksums", -1);
+    return;
+  }
+  int rc = checkedSize(file, &end);
+  uint8_t *page = sqlite3_malloc(size);
+  if (!page) rc = SQLITE_NOMEM;
+  sqlite3_int64 number = first;
+  for (; rc == SQLITE_OK && number < first + count && (number - 1) * size < end; number++) {
+    rc = checkedRead(file, page, size, (number - 1) * size);
+    for (int i = 0; rc == SQLITE_CORRUPT && i < REREADS_MAX; i++) {
+      usleep(REREAD_PAUSE_US);
+      rc = checkedRead(file, page, size, (number - 1) * size);
+    }
+    if (rc != SQLITE_OK) break;
+  }
+  sqlite3_free(page);
+  if (rc == SQLITE_CORRUPT || rc == SQLITE_IOERR_SHORT_READ) sqlite3_result_int64(ctx, number);
+  else if (rc != SQLITE_OK) sqlite3_result_error_code(ctx, rc);
+  else if (number > first) sqlite3_result_int64(ctx, 0);
+}

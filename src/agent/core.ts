@@ -173,6 +173,9 @@ function logGone(directory: StateDirectory, group: GroupId): MyceliumError {
   );
 }
 
+/** After a start, which has other things to do. */
+const FILE_CHECK_DELAY_MS = 3_000;
+
 type Wiring = Omit<Core, "shards" | "store">;
 
 /** A directory of a shard's own: DATABASE_PATH for `main`, "NAME.SHARD.db" beside it for others. */
@@ -209,8 +212,19 @@ async function openShard(group: GroupId, wiring: Wiring, guardPath: string): Pro
   if (damage !== null) {
     host.logger.error("database damaged, fetching a fresh copy", { shard: group, reason: damage });
     void opened.resync(damage);
-  }
+  } else host.clock.after(FILE_CHECK_DELAY_MS, () => void checkFile(database, opened, host));
   return { id: group, shard: opened, database };
+}
+
+/** Damage that nothing has read yet is found while others are likely whole, not when this replica is needed. */
+async function checkFile(database: SqliteShardDatabase, shard: Shard, host: Host): Promise<void> {
+  try {
+    for (let next: number | null = 1; next !== null; ) next = await database.checkPages(next);
+  } catch (error) {
+    const code = errorCodeOf(error);
+    if (code === undefined) host.onFatal(error);
+    else if (code === "STATE_CORRUPT") await shard.resync(messageOf(error));
+  }
 }
 
 /** A damaged database is emptied; the caller has it filled from another replica. */

@@ -34,6 +34,8 @@ export interface CopiedFile {
 
 const CACHE_SIZE_BYTES = 1_048_576;
 const READ_SIZE_BYTES = 1_048_576;
+/** Pages, 16 MiB of the usual size. */
+const CHECKED_AT_ONCE = 4_096;
 /** Of 64 KiB each, in one call: others wait no longer than that takes. */
 const HASH_STEP_COUNT = 16;
 /** All pages in one step: the copy is one state, and the writer goes on beside it (WAL). */
@@ -101,6 +103,23 @@ export class CopyEngine {
       throwIfCorrupt(error);
       throw error;
     }
+  }
+
+  /**
+   * Reads some pages of the database file from number `first` on. The number of the next one, null behind the last.
+   * Throws STATE_CORRUPT.
+   */
+  checkPages(first: number): number | null {
+    const [size] = this.#db.prepare("PRAGMA page_size").get() as unknown as [bigint];
+    const check = this.#db.prepare("SELECT mycelium_check_pages(?, ?, ?)");
+    const [damaged] = check.get(size, first, CHECKED_AT_ONCE) as unknown as [bigint | null];
+    if (damaged === null) return null;
+    if (damaged === 0n) return first + CHECKED_AT_ONCE;
+    throw new MyceliumError(
+      "STATE_CORRUPT",
+      `Cannot use the database: page ${damaged} of ${this.#options.path} does not fit its checksum; it is replaced by ` +
+        "a copy from another replica",
+    );
   }
 
   /** Copies the WAL into the main file as far as readers allow. Returns an applied index that is on disk. */

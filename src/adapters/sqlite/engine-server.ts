@@ -47,6 +47,7 @@ export interface EngineCalls {
 
   copyTo(options: FileOptions, target: string): Promise<CopiedFile>;
   checkpoint(options: FileOptions): LogIndex;
+  checkPages(options: FileOptions, first: number): number | null;
   tables(options: FileOptions): readonly string[];
   holdState(options: FileOptions): void;
   /** Null when there is more to hash: call it again. */
@@ -146,6 +147,8 @@ export class EngineServer {
         }
       },
       checkpoint: (options: FileOptions) => withCopy(options, (engine) => engine.checkpoint()),
+      checkPages: (options: FileOptions, first: number) =>
+        withCopy(options, (engine) => engine.checkPages(first)),
       tables: (options: FileOptions) => withCopy(options, (engine) => engine.tables()),
       holdState: (options: FileOptions) => {
         drop(this.#held, shard);

@@ -11,6 +11,7 @@ import {
 import { backup, type DatabaseSync } from "node:sqlite";
 import { errorCodeOf, SeededRandom } from "../../base/index.ts";
 import { openConnection } from "./connection.ts";
+import { CopyEngine } from "./copy-engine.ts";
 import { freshPath, GUARD_PATH } from "./engine-fixture.ts";
 import { throwIfCorrupt } from "./sql-error.ts";
 
@@ -124,3 +125,29 @@ test("every page of a database and of a copy made by pages ends with its checksu
   }
   expect(statSync(target).size).toBeGreaterThan(4 * 1_048_576);
 });
+
+test("checkPages() finds a damaged page that nothing has read, and only then", () => {
+  const path = filled(1_000);
+  const sizeBytes = statSync(path).size;
+  const random = new SeededRandom(2);
+  expect(allChecked(path)).toBe(true);
+  for (let i = 0; i < 20; i++) {
+    const copy = freshPath();
+    copyFileSync(path, copy);
+    flip(copy, PAGE_SIZE + random.below(sizeBytes - PAGE_SIZE), random.below(8));
+    expect(allChecked(copy)).toBe(false);
+  }
+});
+
+function allChecked(path: string): boolean {
+  const engine = new CopyEngine({ path, guardPath: GUARD_PATH });
+  try {
+    for (let next: number | null = 1; next !== null; ) next = engine.checkPages(next);
+    return true;
+  } catch (error) {
+    expect(errorCodeOf(error)).toBe("STATE_CORRUPT");
+    return false;
+  } finally {
+    engine.close();
+  }
+}

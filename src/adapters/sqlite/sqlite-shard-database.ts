@@ -197,6 +197,11 @@ export class SqliteShardDatabase implements ShardDatabase {
     return this.#useFile(() => this.#copy("checkpoint", this.#file()));
   }
 
+  /** See `CopyEngine.checkPages`. */
+  checkPages(first: number): Promise<number | null> {
+    return this.#useFile(() => this.#hash("checkPages", this.#file(), first));
+  }
+
   async createSnapshot(metaAt: (index: LogIndex) => SnapshotMeta): Promise<SnapshotInfo> {
     if (this.#snapshots.size >= SNAPSHOTS_KEPT_MAX) {
       throw new MyceliumError(

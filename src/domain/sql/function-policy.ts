@@ -31,7 +31,7 @@ const NAMES: Readonly<Record<FunctionClass, string>> = {
     radians sin sinh tan tanh`,
   environment: `fts5_source_id sqlite_compileoption_get sqlite_compileoption_used sqlite_source_id sqlite_version`,
   forbidden: `fts3_tokenizer geopoly_debug load_extension mycelium_deadline mycelium_effects
-    mycelium_foreign_keys mycelium_limits mycelium_pin mycelium_request mycelium_resume mycelium_unpin
+    mycelium_check_pages mycelium_foreign_keys mycelium_limits mycelium_pin mycelium_request mycelium_resume mycelium_unpin
     sqlite_log`,
 };
 
