@@ -1,7 +1,6 @@
 /** Makes a network and its first node, in a state directory that holds none. */
 
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
 import { SegmentLogStore } from "../adapters/log/index.ts";
 import { StateDirectory } from "../adapters/state/index.ts";
 import {
@@ -70,7 +69,7 @@ export async function inNewNode<T>(
       return await make(directory);
     } catch (error) {
       removeNode(directory);
-      if (directory.isNew) rmSync(directory.path, { recursive: true, force: true });
+      directory.discard();
       throw error;
     }
   } finally {

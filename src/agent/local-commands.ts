@@ -18,6 +18,7 @@ import type { Core } from "./core.ts";
 import type { Ending } from "./ending.ts";
 import type { LocalActions } from "./local-api.ts";
 import { LEAVE_METHOD, MEMBERS_METHOD } from "./peer-requests.ts";
+import { expelledBy } from "./problems.ts";
 
 const TOKEN_TTL_MS = 3_600_000;
 const LISTED_TIMEOUT_MS = 10_000;
@@ -99,11 +100,12 @@ export class LocalCommands implements LocalActions {
     return { token, mode, expiresAtMs, url };
   }
 
-  /** Out of every Raft group, then off the list; the last node simply ends. */
+  /** Out of every Raft group, then off the list; the last node, and one that was removed, simply ends. */
   async leave(request: LeaveRequest): Promise<void> {
-    const { consensus, grant, membership, store } = this.#core;
+    const { consensus, grant, membership, store, transport } = this.#core;
     const others = membership.members().filter((member) => member.id !== grant.member);
-    if (others.length > 0) {
+    const isOut = expelledBy(transport.links(), others) !== undefined;
+    if (others.length > 0 && !isOut) {
       if (store === null) await this.#askToLeave(others.map((member) => member.id));
       else {
         await store.beginLeave(grant.member);

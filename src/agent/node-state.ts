@@ -3,7 +3,7 @@
  * The key is written last: a directory without it holds no node, however far a first start got.
  */
 
-import type { StateDirectory } from "../adapters/state/index.ts";
+import { StateDirectory } from "../adapters/state/index.ts";
 import { MyceliumError, type NodeId } from "../base/index.ts";
 import {
   decodeNetwork,
@@ -43,6 +43,11 @@ export interface NodeState {
 
 export function holdsNode(directory: StateDirectory): boolean {
   return directory.read(KEY_FILE) !== null;
+}
+
+/** Whether an agent runs in this directory, or has not yet ended there. */
+export function isStateHeld(path: string): boolean {
+  return StateDirectory.isHeld(path);
 }
 
 export function saveNodeState(directory: StateDirectory, state: NodeState): void {

@@ -2,7 +2,9 @@
 
 import { formatDurationMs, formatSizeBytes } from "../base/index.ts";
 import type { Problem } from "../domain/api/index.ts";
+import type { LinkStatus } from "../ports/index.ts";
 import type { GroupStatus } from "../runtime/consensus/index.ts";
+import type { Member } from "../runtime/membership/index.ts";
 import type { Picture } from "./picture.ts";
 
 /** A link that has been away for shorter is no news. */
@@ -12,6 +14,7 @@ const LAG_NOTICE = 10_000;
 
 export function problemsOf(picture: Picture): readonly Problem[] {
   return [
+    ...expelledProblems(picture),
     ...consensusProblems(picture),
     ...picture.consensus.groups.flatMap((group) => groupProblems(group, picture)),
     ...storeProblems(picture),
@@ -27,6 +30,29 @@ function fault(what: string, why: string, todo: string): Problem {
 
 function notice(what: string, why: string, todo: string): Problem {
   return { severity: "notice", what, why, todo };
+}
+
+/** A member that refuses this node's links because it is no member any more; undefined while none does. */
+export function expelledBy(links: readonly LinkStatus[], members: readonly Member[]) {
+  return links.find(
+    ({ node, state, lastErrorCode }) =>
+      state !== "up" &&
+      (lastErrorCode === "NOT_A_MEMBER" || lastErrorCode === "FORBIDDEN") &&
+      members.some(({ id }) => id === node),
+  );
+}
+
+function expelledProblems({ linkStatuses, members }: Picture): Problem[] {
+  const refused = expelledBy(linkStatuses, members);
+  if (refused === undefined) return [];
+  return [
+    fault(
+      "this node is no member of the network any more",
+      `node ${refused.node} refuses its links: ${refused.lastError ?? "it was removed"}`,
+      "`mycelium leave --wipe` clears this machine; it can join again with a token that `mycelium token create` " +
+        "prints on a member",
+    ),
+  ];
 }
 
 function consensusProblems({ consensus }: Picture): Problem[] {
@@ -52,10 +78,7 @@ function groupProblems(group: GroupStatus, picture: Picture): Problem[] {
     problems.push(
       fault(
         `${group.group} has no leader: writes and strong reads are refused`,
-        waits
-          ? "this node has not been told yet who takes part; it was not reached by the network's leader"
-          : `voters of weight ${reached} of ${total} can be reached from here, needed more than half`,
-        "start the missing nodes, or mend the network between them; local reads go on meanwhile",
+        ...whyLeaderless({ waits, reached, total }),
       ),
     );
   }
@@ -87,6 +110,27 @@ function groupProblems(group: GroupStatus, picture: Picture): Problem[] {
     );
   }
   return problems;
+}
+
+/** Why, and what to do. */
+function whyLeaderless(seen: { waits: boolean; reached: number; total: number }): [string, string] {
+  const { waits, reached, total } = seen;
+  if (waits) {
+    return [
+      "this node has not been told yet who takes part; it was not reached by the network's leader",
+      "wait a moment after a join; else see that the other nodes run and reach this one",
+    ];
+  }
+  if (2 * reached > total) {
+    return [
+      `an election is under way: voters of weight ${reached} of ${total} can be reached from here, which is enough`,
+      "wait a moment; if it stays so, look at `mycelium logs` of this node and the others",
+    ];
+  }
+  return [
+    `voters of weight ${reached} of ${total} can be reached from here, needed more than half`,
+    "start the missing nodes, or mend the network between them; local reads go on meanwhile",
+  ];
 }
 
 function storeProblems({ shards, consensus }: Picture): Problem[] {

@@ -1,5 +1,13 @@
 import { afterEach, expect, test } from "bun:test";
-import { cpSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errorCodeOf } from "../../base/index.ts";
@@ -54,6 +62,27 @@ test("the lock of a killed process is free", async () => {
   holder.kill(9);
   await holder.exited;
   StateDirectory.open(path, { create: false }).close();
+});
+
+test("isHeld() tells a held directory from a free one and from none, and takes nothing", () => {
+  const path = join(scratch(), "a");
+  expect(StateDirectory.isHeld(path)).toBe(false);
+  const directory = StateDirectory.open(path, { create: true });
+  expect(StateDirectory.isHeld(path)).toBe(true);
+  directory.close();
+  expect(StateDirectory.isHeld(path)).toBe(false);
+});
+
+test("discard() removes what opening made: all new directories, or the two files in one that was there", () => {
+  const root = scratch();
+  StateDirectory.open(join(root, "a/b/c"), { create: true }).discard();
+  expect(readdirSync(root)).toEqual([]);
+  writeFileSync(join(root, "config.toml"), "");
+  StateDirectory.open(root, { create: true }).discard();
+  expect(readdirSync(root)).toEqual(["config.toml"]);
+  StateDirectory.open(root, { create: true }).close();
+  StateDirectory.open(root, { create: true }).discard();
+  expect(existsSync(join(root, "state.json"))).toBe(true);
 });
 
 test("a missing directory is refused unless it may be made", () => {

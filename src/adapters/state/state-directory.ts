@@ -29,6 +29,7 @@ const STATE_VERSION = 1;
 const MARK = "state.json";
 const LOCK = "lock";
 const FILE_SIZE_MAX = 16 << 20;
+const LOCK_WAIT_MS = 200;
 
 interface Mark {
   readonly version: number;
@@ -38,13 +39,14 @@ interface Mark {
 
 export class StateDirectory {
   readonly path: string;
-  /** The directory was not there before it was opened. */
-  readonly isNew: boolean;
+  /** The topmost directory that had to be made; null when all were there. */
+  readonly #made: string | null;
+  #isNew = false;
   #lock: Database | null = null;
 
-  private constructor(path: string, isNew: boolean) {
+  private constructor(path: string, made: string | null) {
     this.path = path;
-    this.isNew = isNew;
+    this.#made = made;
   }
 
   /**
@@ -63,8 +65,25 @@ export class StateDirectory {
       return directory;
     } catch (error) {
       directory.close();
-      if (made) rmSync(path, { recursive: true, force: true });
+      if (made !== null) rmSync(made, { recursive: true, force: true });
       throw error;
+    }
+  }
+
+  /** Whether a running process holds the directory at `path`; it stays as it is. */
+  static isHeld(path: string): boolean {
+    const lockPath = join(path, LOCK);
+    if (!existsSync(lockPath)) return false;
+    let lock: Database | null = null;
+    try {
+      lock = new Database(lockPath, { readonly: true });
+      lock.query("PRAGMA schema_version").get();
+      return false;
+    } catch (error) {
+      if (isBusy(error)) return true;
+      throw storageError(`Cannot look at ${lockPath}`, error);
+    } finally {
+      lock?.close();
     }
   }
 
@@ -125,19 +144,28 @@ export class StateDirectory {
     this.#lock = null;
   }
 
+  /** Closes it, and removes what opening it made: for a node that did not come to be. */
+  discard(): void {
+    this.close();
+    if (this.#made !== null) rmSync(this.#made, { recursive: true, force: true });
+    else if (this.#isNew) for (const name of [MARK, LOCK]) this.remove(name);
+  }
+
   /** SQLite's own file lock: the kernel frees it when the process dies, however it dies. */
   #takeLock(): void {
     const path = this.file(LOCK);
     let lock: Database | null = null;
     try {
       lock = new Database(path, { create: true });
+      // Whoever only looks whether it is held (isHeld) is gone in a moment.
+      lock.run(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
       lock.run("PRAGMA locking_mode = EXCLUSIVE");
       lock.run("BEGIN EXCLUSIVE");
       chmodSync(path, 0o600);
       this.#lock = lock;
     } catch (error) {
       lock?.close();
-      if (!/locked|busy/i.test(messageOf(error))) throw storageError(`Cannot lock ${path}`, error);
+      if (!isBusy(error)) throw storageError(`Cannot lock ${path}`, error);
       throw new MyceliumError(
         "STATE_IN_USE",
         `Cannot use ${this.path}: a running node holds it; stop that one, or choose another directory with --state`,
@@ -166,14 +194,16 @@ export class StateDirectory {
         );
       }
     }
+    this.#isNew = content === null;
     const mark: Mark = { version: STATE_VERSION, origin: here };
     this.write(MARK, new TextEncoder().encode(`${JSON.stringify(mark)}\n`));
   }
 }
 
-function ensureDirectory(path: string, create: boolean): boolean {
+/** Returns the topmost directory it had to make. */
+function ensureDirectory(path: string, create: boolean): string | null {
   try {
-    let made = false;
+    let made: string | null = null;
     if (!existsSync(path)) {
       if (!create) {
         throw new MyceliumError(
@@ -182,8 +212,7 @@ function ensureDirectory(path: string, create: boolean): boolean {
             "with `mycelium join TOKEN`",
         );
       }
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-      made = true;
+      made = mkdirSync(path, { recursive: true, mode: 0o700 }) ?? null;
     }
     const { uid } = statSync(path);
     const own = process.geteuid?.() ?? uid;
@@ -195,6 +224,10 @@ function ensureDirectory(path: string, create: boolean): boolean {
     if (error instanceof MyceliumError) throw error;
     throw storageError(`Cannot use ${path}`, error);
   }
+}
+
+function isBusy(error: unknown): boolean {
+  return /locked|busy/i.test(messageOf(error));
 }
 
 function foreign(path: string, uid: number): MyceliumError {

@@ -16,9 +16,10 @@ export const leaveCommand = command({
   },
   run: async (args, { terminal }) => {
     const client = clientOf(args.state, terminal);
-    const service = serviceOf(stateDirectoryOf(args.state, terminal));
+    const state = stateDirectoryOf(args.state, terminal);
+    const service = serviceOf(state);
     const answer = await client.leave(args.wipe === true);
-    await untilStopped(client);
+    await untilStopped(client, state);
     // A service would only start again what has left.
     await service?.stop();
     if (args.json) terminal.out(JSON.stringify(answer));

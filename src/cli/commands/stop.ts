@@ -18,7 +18,7 @@ export const stopCommand = command({
     if (service?.isRunning) await service.stop();
     else {
       await client.stop();
-      await untilStopped(client);
+      await untilStopped(client, state);
     }
     if (args.json) terminal.out(JSON.stringify({ stopped: true }));
     else terminal.out("The node has stopped");
