@@ -288,6 +288,32 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: "tables-hashed-at-different-states",
+    patches: [
+      {
+        file: `${STORE}/applier.ts`,
+        find: "if (command.batch.check !== null) break;",
+        replace: "",
+      },
+      {
+        file: `${STORE}/applier.ts`,
+        find: "if (last.batch.check !== null) this.#checks.begin(last.entry.index, last.batch.check);",
+        replace:
+          "for (const { entry, batch } of commands) if (batch.check !== null) this.#checks.begin(entry.index, batch.check);",
+      },
+    ],
+  },
+  {
+    name: "differing-table-not-mended",
+    patches: [
+      {
+        file: `${STORE}/digest-watch.ts`,
+        find: "if (truth === null || own === null || equalBytes(truth, own)) return;",
+        replace: "if (truth === null || own === null || own.length > 0) return;",
+      },
+    ],
+  },
 ];
 
 /**
