@@ -1,7 +1,13 @@
 /** Ports with the invariants' eyes on them: what passes through is looked at, and passes unchanged. */
 
 import type { GroupId } from "../../src/base/index.ts";
-import type { LogStore, LogWrite, StateMachine } from "../../src/ports/index.ts";
+import type {
+  GroupLog,
+  LogStore,
+  LogWrite,
+  StateMachine,
+  Transport,
+} from "../../src/ports/index.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -61,6 +67,37 @@ export function checkedStateMachine(
     installSnapshot: (source, atLeast) => {
       world.trace.add(machine.name, `${group} needs a snapshot at ${atLeast}`);
       return stateMachine.installSnapshot(source, atLeast);
+    },
+  };
+}
+
+export function checkedGroupLog(log: GroupLog, world: World): GroupLog {
+  return {
+    leadership: () => log.leadership(),
+    propose: (payload) => log.propose(payload),
+    readIndex: async (timeoutMs) => {
+      const confirmed = world.rules.asksForRead();
+      const index = await log.readIndex(timeoutMs);
+      confirmed();
+      return index;
+    },
+    metaAt: (index) => log.metaAt(index),
+    commitIndex: () => log.commitIndex(),
+    compact: (durableIndex) => log.compact(durableIndex),
+    handOver: (reason) => log.handOver(reason),
+    weights: () => log.weights(),
+  };
+}
+
+export function checkedTransport(
+  transport: Pick<Transport, "send">,
+  machine: Machine,
+  world: World,
+): Pick<Transport, "send"> {
+  return {
+    send: (to, channel, payload, priority) => {
+      world.rules.sends(machine, to, payload);
+      return transport.send(to, channel, payload, priority);
     },
   };
 }

@@ -44,11 +44,10 @@ process.exit((await runMany()) ? 0 : 1);
 
 async function runOne(seed: number, isTraced: boolean): Promise<boolean> {
   const startedMs = performance.now();
+  const before = process.cpuUsage();
   const report = await simulate(seed, isTraced ? (line) => console.log(line) : null);
-  showSummary(
-    [{ ...report, realMs: performance.now() - startedMs }],
-    performance.now() - startedMs,
-  );
+  const { user, system } = process.cpuUsage(before);
+  showSummary([{ ...report, cpuMs: (user + system) / 1_000 }], performance.now() - startedMs);
   console.log(`trace ${report.traceDigest} (${report.traceCount} lines)`);
   if (report.violation === null) return true;
   showFailure(report);
@@ -92,12 +91,13 @@ function showSummary(reports: readonly TimedReport[], realMs: number): void {
   const sum = (of: (report: TimedReport) => number) =>
     reports.reduce((total, report) => total + of(report), 0);
   const failed = reports.filter(({ violation }) => violation !== null).length;
-  const busyMs = sum((report) => report.realMs);
+  const cpuMs = sum((report) => report.cpuMs);
   console.log(
     [
       `${reports.length} seeds, ${failed} failed`,
       `${((reports.length * 1_000) / realMs).toFixed(1)} seeds/s`,
-      `${Math.round(sum((report) => report.virtualMs) / busyMs)} times real time a core`,
+      `${Math.round(cpuMs / reports.length)} ms of CPU a seed`,
+      `${Math.round(sum((report) => report.virtualMs) / cpuMs)} times real time a core`,
       `${sum((report) => report.okCount)} operations answered`,
       `${sum((report) => report.unknownCount)} unknown`,
       `${sum((report) => report.refusedCount)} refused`,

@@ -25,11 +25,17 @@ import {
   encodeConfiguration,
   levelWeights,
   makeConfiguration,
+  type RaftNode,
 } from "../../src/domain/raft/index.ts";
 import type { GroupLog, ShardPosition, SqlService } from "../../src/ports/index.ts";
 import { CONSENSUS_SETTINGS, Consensus } from "../../src/runtime/consensus/index.ts";
 import { SHARD_LIMITS, Shard, type ShardOptions } from "../../src/runtime/store/index.ts";
-import { checkedLogStore, checkedStateMachine } from "./checked-ports.ts";
+import {
+  checkedGroupLog,
+  checkedLogStore,
+  checkedStateMachine,
+  checkedTransport,
+} from "./checked-ports.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -80,9 +86,10 @@ export class SimProcess {
       clock: machine.host,
       random: machine.random.fork(),
       logStore: checkedLogStore(this.#logStore, machine, world),
-      transport: this.#transport,
+      transport: checkedTransport(this.#transport, machine, world),
       logger: this.#logger,
       metrics: new MemoryMetrics(),
+      firstContext: machine.random.below(2 ** 32),
       settings: {
         ...CONSENSUS_SETTINGS,
         trailingEntries: world.plan.trailingCount,
@@ -112,7 +119,10 @@ export class SimProcess {
       admit: () => ({ ok: true }),
       linkUp: () => undefined,
       linkDown: (node) => this.#consensus.linkDown(node),
-      message: (from, _channel, payload) => this.#consensus.receive(from, payload),
+      message: (from, _channel, payload) =>
+        this.#world.rules.receives(this.#machine, from, payload, () =>
+          this.#consensus.receive(from, payload),
+        ),
       request: (from, method, payload) => this.#answer(from, method, payload),
     });
     const { machines } = this.#world;
@@ -137,6 +147,10 @@ export class SimProcess {
   leadsIn(group: GroupId): Term | null {
     const status = this.#consensus.groupStatus(group);
     return status?.role === "leader" ? status.term : null;
+  }
+
+  replica(group: GroupId): RaftNode | null {
+    return this.#consensus.replica(group);
   }
 
   handOver(group: GroupId): void {
@@ -240,7 +254,8 @@ export class SimProcess {
       replica: replicaOfNode(machine.node, 0),
       installed: position.installed,
       makeStateMachine: (groupLog) => {
-        shard = new Shard(this.#shardOptions(group, database, groupLog), position);
+        const log = checkedGroupLog(groupLog, this.#world);
+        shard = new Shard(this.#shardOptions(group, database, log), position);
         return checkedStateMachine(shard.stateMachine, group, machine, this.#world);
       },
     });

@@ -3,7 +3,8 @@
 import type { Report } from "./simulation.ts";
 import type { WorkerOrder } from "./worker.ts";
 
-export type TimedReport = Report & { readonly realMs: number };
+/** With the processor's time it took, whatever else ran meanwhile. */
+export type TimedReport = Report & { readonly cpuMs: number };
 
 export interface SeedRange {
   readonly from: number;

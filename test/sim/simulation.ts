@@ -103,6 +103,7 @@ class Run {
   #step(): void {
     try {
       if (!this.#world.scheduler.step()) this.#world.violated("nothing is left to happen");
+      this.#world.rules.look();
     } catch (error) {
       this.#world.violated(`an event met a bug: ${messageOf(error)}\n${stackOf(error)}`);
     }
@@ -142,6 +143,7 @@ class Run {
         gateways: () => this.#world.gateways(),
         note: (client, what) => trace.add(client, what),
         violated: (what) => this.#world.violated(what),
+        watchQuorum: () => this.#world.rules.watchQuorum(),
         gapMs: plan.clientGapMs,
         tableCount: plan.tableCount,
       });

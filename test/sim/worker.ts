@@ -12,10 +12,11 @@ export interface WorkerOrder {
 if (import.meta.main) {
   const order = JSON.parse(process.argv[2] ?? "") as WorkerOrder;
   for (let i = 0; i < order.count; i++) {
-    const startedMs = performance.now();
+    const before = process.cpuUsage();
     const report = await simulate(order.from + i * order.stride);
-    const realMs = performance.now() - startedMs;
-    console.log(JSON.stringify({ ...report, realMs }));
+    const { user, system } = process.cpuUsage(before);
+    const cpuMs = (user + system) / 1_000;
+    console.log(JSON.stringify({ ...report, cpuMs }));
     if (report.violation !== null && order.stopsAtFailure) break;
   }
 }

@@ -31,6 +31,8 @@ export interface WorkloadOptions {
   readonly note: (client: string, what: string) => void;
   /** Told of what breaks a promise, at once. */
   readonly violated: (what: string) => void;
+  /** Begins to watch; the result tells whether a quorum was asked since. */
+  readonly watchQuorum: () => () => boolean;
   readonly gapMs: number;
   readonly tableCount: number;
 }
@@ -184,11 +186,13 @@ export class Client {
     const gateway = this.#gateway();
     if (gateway === null) return null;
     const callMs = this.#options.nowMs();
+    const quorumWasAsked = this.#options.watchQuorum();
     const outcome = await this.#ask(gateway, (service) =>
       service.read(programOf(statements), { role: "read", consistency, deadlineMs: DEADLINE_MS }),
     );
     this.#note(gateway, statements, outcome);
     if (outcome.kind !== "ok") return null;
+    if (consistency.level === "strong") this.#mustRestOnQuorum(quorumWasAsked(), statements);
     const answers = answersOf(outcome.value);
     const returnMs = this.#options.nowMs();
     if (consistency.level === "strong") {
@@ -223,9 +227,11 @@ export class Client {
         await this.#options.sleep(500);
         continue;
       }
+      const quorumWasAsked = this.#options.watchQuorum();
       const outcome = await this.#ask(gateway, (service) => service.write(request));
       this.#note(gateway, [id, ...statements], outcome);
       if (outcome.kind === "ok") {
+        this.#mustRestOnQuorum(quorumWasAsked(), statements);
         this.#end(operation, outcome.value);
         if (this.#random.below(8) === 0) await this.#resend(request, statements, outcome.value);
         return true;
@@ -311,6 +317,15 @@ export class Client {
       .sleep(PATIENCE_MS)
       .then((): Outcome<T> => ({ kind: "unknown", code: "no answer" }));
     return Promise.race([answered, died, waited]);
+  }
+
+  /** A leader of yesterday can answer without one, and may be wrong (Raft thesis 6.4). */
+  #mustRestOnQuorum(isAsked: boolean, statements: readonly string[]): void {
+    if (isAsked) return;
+    this.#options.violated(
+      `an answer without a quorum: ${this.#name} was told of [${statements.join("; ")}] while no ` +
+        "read index was confirmed and nothing committed",
+    );
   }
 
   #begin(program: readonly string[]): Pending {

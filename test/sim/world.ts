@@ -18,6 +18,7 @@ import { type Evidence, Invariants } from "./invariants.ts";
 import { Machine } from "./machine.ts";
 import { type Moment, type Plan, planOf } from "./plan.ts";
 import { SimProcess } from "./process.ts";
+import { RaftRules } from "./raft-rules.ts";
 import { Trace } from "./trace.ts";
 import type { Gateway } from "./workload.ts";
 
@@ -40,6 +41,7 @@ export class World {
   readonly machines: readonly Machine[];
   readonly history = new History();
   readonly invariants: Invariants;
+  readonly rules: RaftRules;
   readonly trace: Trace;
   readonly random: Random;
   /** Told of moments at which a fault does most harm. */
@@ -66,6 +68,7 @@ export class World {
       return new Machine({ index, plan, scheduler, groups });
     });
     this.invariants = new Invariants(this.#evidence(), (what) => this.violated(what));
+    this.rules = new RaftRules(MAIN, this.machines, (what) => this.violated(what));
   }
 
   get violation(): string | null {
@@ -124,6 +127,7 @@ export class World {
   crash(machine: Machine, isPowerCut: boolean): void {
     const { process } = machine;
     if (process === null) return;
+    this.rules.lookAt(machine);
     this.trace.add(machine.name, isPowerCut ? "loses power" : "is killed");
     machine.process = null;
     machine.host.kill();
