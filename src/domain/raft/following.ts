@@ -1,6 +1,6 @@
 /** What a follower does with its leader's messages (Raft thesis 3.5, 5). All are of the current term. */
 
-import type { LogIndex, Term } from "../../base/index.ts";
+import type { LogIndex, ReplicaId, Term } from "../../base/index.ts";
 import { replicasOf } from "./configuration.ts";
 import { campaign } from "./election.ts";
 import type {
@@ -48,6 +48,9 @@ export function handleHeartbeat(core: RaftCore, heartbeat: Heartbeat): void {
     core.commitTo(heartbeat.commit);
   } else if (core.damagedUpTo === null) {
     core.refuse(heartbeat, `commit ${heartbeat.commit} was never acknowledged here`);
+  } else {
+    // A leader with nothing to send would never find out what is gone.
+    refuse(core, heartbeat.from, heartbeat.commit, core.log.lastIndex);
   }
   if (!heartbeat.wantsReply) return;
   core.emit({
@@ -115,14 +118,17 @@ export function acknowledge(core: RaftCore, index: LogIndex): void {
 }
 
 /** Tells where the logs may still agree, so that the leader finds the place in a few rounds. */
-function refuseAppend(core: RaftCore, append: Append): void {
-  const hintIndex = core.log.lastIndexWithin(append.prevIndex, append.prevTerm);
+function refuseAppend(core: RaftCore, { from, prevIndex, prevTerm }: Append): void {
+  refuse(core, from, prevIndex, core.log.lastIndexWithin(prevIndex, prevTerm));
+}
+
+function refuse(core: RaftCore, to: ReplicaId, index: LogIndex, hintIndex: LogIndex): void {
   core.emit({
     kind: "appendResponse",
     from: core.id,
-    to: append.from,
+    to,
     term: core.term,
-    index: append.prevIndex,
+    index,
     rejected: true,
     hintIndex,
     hintTerm: core.log.termOf(hintIndex) ?? (0 as Term),
