@@ -54,6 +54,8 @@ export class ReplicatedShards {
   readonly scheduler = new Scheduler(1);
   /** Error lines of all replicas: "a: message". */
   readonly errors: string[] = [];
+  /** Which messages between replicas do not arrive. */
+  loses: ((to: string, method: string) => boolean) | null = null;
   readonly #replicas: readonly Replica[];
   readonly #entries: LogEntry[] = [];
   #leader: NodeId;
@@ -264,6 +266,9 @@ export class ReplicatedShards {
       peers: {
         request: async (to: NodeId, method: string, payload: Uint8Array) => {
           await host.delay(COMMIT_MS);
+          if (this.loses?.(to, method) === true) {
+            throw new MyceliumError("UNREACHABLE", `what was sent to ${to} is lost`);
+          }
           const { shard } = this.#replica(to);
           if (shard === null) throw new MyceliumError("UNREACHABLE", `${to} is down`);
           return shard.handle(node, method, payload);

@@ -157,3 +157,52 @@ test("a replica that does not vote casts no doubt on those that do: it takes the
   expect(await shards.write("incr n/a")).toBe("ok");
   shards.stop();
 });
+
+test("a verdict that is lost is told again", async () => {
+  const shards = await filled("a", "b", "c");
+  let lostCount = 0;
+  shards.loses = (to, method) => to === "c" && method.endsWith("digest-verdict") && ++lostCount < 4;
+  shards.rot("c", "t1/a", "wrong");
+  await shards.until("mended", () => areEqual(shards));
+  expect(lostCount).toBe(4);
+  shards.stop();
+});
+
+test("leaders that change all the time check every table all the same", async () => {
+  const shards = await filled("a", "b", "c");
+  shards.rot("c", "t2/a", "wrong");
+  for (let i = 0; i < 40 && !areEqual(shards); i++) {
+    shards.lead(["a", "b", "c"][i % 3] ?? "a");
+    await shards.pass(150);
+  }
+  expect(areEqual(shards)).toBe(true);
+  expect(shards.readOnly()).toEqual([null, null, null]);
+  shards.stop();
+});
+
+test("a fresh copy that cannot be fetched is fetched later, and nobody is in doubt meanwhile", async () => {
+  const shards = await filled("a", "b", "c");
+  shards.loses = (_to, method) => method.endsWith("snapshot-open");
+  shards.rot("b", "t1/a", "wrong");
+  await shards.pass(10_000);
+  expect(areEqual(shards)).toBe(false);
+  expect(await shards.write("set t1/b later")).toBe("ok");
+  shards.loses = null;
+  await shards.until("mended", () => areEqual(shards));
+  expect(shards.readOnly()).toEqual([null, null, null]);
+  shards.stop();
+});
+
+test("a digest that differs while the third replica is away waits for it, and is mended when it is back", async () => {
+  const shards = await filled("a", "b", "c");
+  shards.rot("b", "n/a", "41");
+  shards.kill("c");
+  expect(await shards.write("incr n/a")).toBe("ok");
+  await shards.until("doubt", () => shards.readOnly().every((each) => each !== null));
+  expect(await shards.write("set k 1")).toBe("READ_ONLY");
+  await shards.open("c");
+  await shards.until("mended", () => areEqual(shards));
+  await shards.until("lifted", () => shards.readOnly().every((each) => each === null));
+  expect(await shards.write("set k 2")).toBe("ok");
+  shards.stop();
+});
