@@ -82,6 +82,10 @@ export class ReplicatedShards {
     return shards;
   }
 
+  get largestEntryBytes(): number {
+    return Math.max(...this.#entries.map(({ payload }) => payload.length));
+  }
+
   get leader(): string {
     return this.#leader;
   }

@@ -195,7 +195,9 @@ export class Link implements ConnectionListener {
     }
     const frame = { kind: FRAME_KIND.reply, id, name: "", body: payload };
     if (this.connection.send(frame, priorityOf(payload)) || this.connection.ended) return;
-    this.#fail(id, this.#overloaded(method));
+    // Not OVERLOADED: that says that nothing was done.
+    const message = `Cannot send the reply to ${method}: too much waits for ${this.node}`;
+    this.#fail(id, new MyceliumError("UNREACHABLE", message));
   }
 
   #fail(id: number, error: MyceliumError): void {

@@ -36,7 +36,7 @@ export type {
   StepOutcome,
 } from "./program.ts";
 export { decodeProgram, encodeProgram, readProgram, writeProgram } from "./program-codec.ts";
-export { PROGRAM_LIMITS, validateProgram } from "./program-limits.ts";
+export { PROGRAM_LIMITS, programSizeBytes, validateProgram } from "./program-limits.ts";
 export {
   decodeProgramResult,
   decodeStatementResult,

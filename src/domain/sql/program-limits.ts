@@ -32,6 +32,13 @@ export function validateProgram(program: Program): void {
   }
 }
 
+/** All texts and arguments of a program that was validated, in bytes: about what it weighs in the log. */
+export function programSizeBytes(program: Program): number {
+  let sizeBytes = 0;
+  for (const { statement } of program.steps) sizeBytes += statementSize(statement);
+  return sizeBytes;
+}
+
 function statementSize(statement: Statement): number {
   const { sqlSizeMax, argCountMax, argNameLengthMax } = PROGRAM_LIMITS;
   let sizeBytes = Buffer.byteLength(statement.sql);

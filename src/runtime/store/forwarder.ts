@@ -5,7 +5,7 @@
 
 import { errorCodeOf, MyceliumError, messageOf, type NodeId } from "../../base/index.ts";
 import type { Request } from "../../domain/replication/index.ts";
-import type { ProgramResult } from "../../domain/sql/index.ts";
+import { type ProgramResult, programSizeBytes } from "../../domain/sql/index.ts";
 import type { BundleSigner } from "./bundles.ts";
 import type { ShardOptions } from "./options.ts";
 import { decodeAnswers, encodeSigned, methodOf } from "./rpc.ts";
@@ -14,6 +14,7 @@ import { notLeader } from "./write-task.ts";
 
 interface Pending {
   readonly request: Request;
+  readonly sizeBytes: number;
   readonly resolve: (result: ProgramResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -38,11 +39,15 @@ export class Forwarder {
 
   /**
    * One try at the leader known now. Rejects with NOT_LEADER when the request was certainly not applied, with
-   * OUTCOME_UNKNOWN, TIMEOUT or UNREACHABLE when it may have been, or with what the leader refused.
+   * OUTCOME_UNKNOWN, TIMEOUT or UNREACHABLE when it may have been, or with what the leader refused. TOO_LARGE: it does
+   * not fit one log entry.
    */
   send(request: Request): Promise<ProgramResult> {
+    const sizeBytes = programSizeBytes(request.program);
+    const { requestBytesMax } = this.#options.limits;
+    if (sizeBytes > requestBytesMax) return Promise.reject(tooLarge(sizeBytes, requestBytesMax));
     return new Promise((resolve, reject) => {
-      this.#pending.push({ request, resolve, reject });
+      this.#pending.push({ request, sizeBytes, resolve, reject });
       this.#flushSoon();
     });
   }
@@ -73,7 +78,7 @@ export class Forwarder {
     if (here ? this.#loop.busy && !gathering : this.#underWay >= this.#options.limits.forwardsMax) {
       return;
     }
-    const bundle = this.#pending.splice(0, BUNDLE_COUNT_MAX);
+    const bundle = this.#takeBundle();
     if (here) {
       this.#submitHere(bundle);
     } else {
@@ -84,6 +89,19 @@ export class Forwarder {
       });
     }
     if (this.#pending.length > 0) this.#flush(gathering);
+  }
+
+  /** The oldest, as many as make one bundle: its leader logs it whole, also when it runs it in parts. */
+  #takeBundle(): readonly Pending[] {
+    const { bundleBytesMax } = this.#options.limits;
+    let count = 0;
+    let sizeBytes = 0;
+    for (const pending of this.#pending) {
+      sizeBytes += pending.sizeBytes;
+      if (count >= BUNDLE_COUNT_MAX || (count > 0 && sizeBytes > bundleBytesMax)) break;
+      count++;
+    }
+    return this.#pending.splice(0, count);
   }
 
   #submitHere(bundle: readonly Pending[]): void {
@@ -115,10 +133,21 @@ export class Forwarder {
           );
       });
     } catch (error) {
-      const failure = errorCodeOf(error) === undefined ? unreachable(error) : error;
+      const code = errorCodeOf(error);
+      // The bundle itself fits a frame, so it is the answer that does not: it ran.
+      const isLost = code === undefined || code === "TOO_LARGE";
+      const failure = isLost ? unreachable(error) : error;
       for (const { reject } of bundle) reject(failure);
     }
   }
+}
+
+function tooLarge(sizeBytes: number, sizeBytesMax: number): MyceliumError {
+  return new MyceliumError(
+    "TOO_LARGE",
+    `Cannot write: the statements and arguments have ${sizeBytes} bytes, needed at most ${sizeBytesMax} in one ` +
+      "request; nothing was changed; split it into smaller ones",
+  );
 }
 
 function unreachable(error: unknown): MyceliumError {

@@ -7,6 +7,7 @@ import { assert, errorCodeOf, MyceliumError, type NodeId } from "../../base/inde
 import type { Batch, BatchContext, SignedBundle } from "../../domain/replication/index.ts";
 import type { ProgramResult } from "../../domain/sql/index.ts";
 import type { BatchOutcome } from "../../ports/index.ts";
+import { BUNDLE_AGE_MAX_MS } from "./bundles.ts";
 import type { ShardContext } from "./shard-context.ts";
 import {
   notLeader,
@@ -15,6 +16,9 @@ import {
   TaskQueue,
   type WriteTask,
 } from "./write-task.ts";
+
+/** `openBundle` and the signer leave it at least so much of its life. */
+const BUNDLE_WAIT_MAX_MS = BUNDLE_AGE_MAX_MS / 2;
 
 export class LeaderBatches {
   readonly #context: ShardContext;
@@ -45,10 +49,11 @@ export class LeaderBatches {
         `Cannot accept the write: ${this.#queue.count} others wait already; retry later`,
       );
     }
+    const queuedAtMs = this.#context.nowPinnedMs();
     return bundle.requests.map(
       (_, position) =>
         new Promise<ProgramResult>((resolve, reject) => {
-          this.#queue.push([{ bundle, position, alone: false, resolve, reject }]);
+          this.#queue.push([{ bundle, position, queuedAtMs, alone: false, resolve, reject }]);
         }),
     );
   }
@@ -62,12 +67,11 @@ export class LeaderBatches {
   async run(): Promise<void> {
     const context = this.#context;
     const { database, limits, metrics } = context.options;
-    const tasks = this.#queue.take({
-      countMax: limits.batchCountMax,
-      bytesMax: limits.batchBytesMax,
-    });
     const { term } = context.leadership;
     const pinned = context.newBatchContext();
+    const limit = { countMax: limits.batchCountMax, bytesMax: limits.batchBytesMax };
+    const tasks = this.#queue.take(limit).filter((task) => isCurrent(task, pinned));
+    if (tasks.length === 0) return;
     let outcome: BatchOutcome;
     try {
       outcome = await database.runBatch(pinned, tasks.map(requestOf), {
@@ -101,9 +105,16 @@ export class LeaderBatches {
     }
     const { digest } = outcome;
     const batch = { context: pinned, digest, check: null, ...bundlesOf(applied) };
-    if (this.#context.propose(batch, reply, refuse)) return;
-    this.#context.rollback();
-    refuse(notLeader());
+    try {
+      if (this.#context.propose(batch, reply, refuse)) return;
+      this.#context.rollback();
+      refuse(notLeader());
+    } catch (error) {
+      // A bundle from elsewhere that no log entry holds: it is its author's fault, and nobody else's.
+      if (errorCodeOf(error) !== "TOO_LARGE") throw error;
+      this.#context.rollback();
+      refuse(error as MyceliumError);
+    }
   }
 
   /** What has ended, what of it goes into the log; what must be alone goes back to the queue's head, in order. */
@@ -135,6 +146,16 @@ export class LeaderBatches {
     if (code === "STATE_CORRUPT") this.#onCorrupt(error.message);
     if (code === "DISK_FULL") this.#context.giveWayForRoom();
   }
+}
+
+/**
+ * False, and its author is told to sign it again, when the clock was set forward while it waited: other replicas
+ * would take its bundle for a replay and not execute what this leader acknowledges.
+ */
+function isCurrent(task: WriteTask, { timeMs }: BatchContext): boolean {
+  if (timeMs - task.queuedAtMs <= BUNDLE_WAIT_MAX_MS) return true;
+  task.reject(notLeader());
+  return false;
 }
 
 function isForLackOfRoom({ steps }: ProgramResult): boolean {

@@ -11,6 +11,10 @@ export interface ShardLimits {
   /** Requests waiting on a leader, in number and bytes; more are refused as OVERLOADED. */
   readonly queueCountMax: number;
   readonly queueBytesMax: number;
+  /** One signed bundle: more requests than this wait for the next; a single larger one is refused. */
+  readonly bundleBytesMax: number;
+  /** One request: with its batch it must fit one log entry. */
+  readonly requestBytesMax: number;
   /** Bundles a gateway has under way to a leader at once. */
   readonly forwardsMax: number;
   /** How long a gateway retries before it gives up. */
@@ -54,6 +58,8 @@ export const SHARD_LIMITS: ShardLimits = {
   batchBytesMax: 1 << 20,
   queueCountMax: 10_000,
   queueBytesMax: 64 << 20,
+  bundleBytesMax: 1 << 20,
+  requestBytesMax: 7 << 20,
   forwardsMax: 2,
   retryMs: 10_000,
   forwardTimeoutMs: 5_000,
@@ -62,7 +68,7 @@ export const SHARD_LIMITS: ShardLimits = {
   interactiveIdleMs: 5_000,
   interactiveTotalMs: 30_000,
   interactiveWaitingMax: 256,
-  interactiveBytesMax: 16 << 20,
+  interactiveBytesMax: 7 << 20,
   applyCountMax: 64,
   diskRetryMs: 1_000,
   checkpointMs: 30_000,

@@ -14,6 +14,8 @@ export interface WriteTask {
   readonly bundle: OpenedBundle;
   /** The request's place in its bundle. */
   readonly position: number;
+  /** Pinned time when it was queued. */
+  readonly queuedAtMs: number;
   /** True once it is known to need a transaction of its own. */
   alone: boolean;
   readonly resolve: (result: ProgramResult) => void;
