@@ -313,6 +313,7 @@ export class Agent {
     for (const group of consensus.status().groups) {
       const labels = { group: group.group };
       metrics.gauge("mycelium_raft_term", group.term, labels);
+      metrics.gauge("mycelium_raft_first_index", group.firstIndex, labels);
       metrics.gauge("mycelium_raft_commit_index", group.commitIndex, labels);
       metrics.gauge("mycelium_raft_applied_index", group.appliedIndex, labels);
       metrics.gauge("mycelium_raft_is_leader", group.role === "leader" ? 1 : 0, labels);

@@ -59,9 +59,13 @@ export async function terminate(child: ChildProcess): Promise<void> {
   await ended(child);
 }
 
-/** Polls until `ready` resolves to a value. Throws when it takes over 30 s. */
-export async function until<T>(what: string, ready: () => Promise<T | null>): Promise<T> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
+/** Polls until `ready` resolves to a value. Throws when it takes longer than `timeoutMs`. */
+export async function until<T>(
+  what: string,
+  ready: () => Promise<T | null>,
+  timeoutMs = READY_TIMEOUT_MS,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
   let last: unknown = null;
   while (performance.now() < deadline) {
     try {
@@ -72,7 +76,7 @@ export async function until<T>(what: string, ready: () => Promise<T | null>): Pr
     }
     await Bun.sleep(POLL_MS);
   }
-  throw new Error(`${what} did not happen within ${READY_TIMEOUT_MS / 1_000} s: ${String(last)}`);
+  throw new Error(`${what} did not happen within ${timeoutMs / 1_000} s: ${String(last)}`);
 }
 
 /** Resident bytes of a process. */
