@@ -96,10 +96,11 @@ async function serve(node: OpenNode, bare: Host, signalled: Promise<Ending>): Pr
     await agent.start();
     notifier.notify("READY=1\nSTATUS=serving");
     // In the background: the node serves without it, but a port that was asked for and is taken ends it.
-    agent.startDiscovery().catch((error) => host.onFatal(error));
+    const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+    agent.startDiscovery().catch(fail);
     const idleTrim = new IdleTrim(host.clock, trimMemory);
     stops.push(feedWatchdog(host, notifier, options.watchdogMs), () => idleTrim.stop());
-    const ending = await untilEnded(Promise.race([ended, signalled]));
+    const ending = await untilEnded(Promise.race([ended, signalled, failed]));
     if (ending.kind !== "restart") notifier.notify("STOPPING=1");
     return ending;
   } finally {
