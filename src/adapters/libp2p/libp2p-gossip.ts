@@ -216,7 +216,7 @@ export class Libp2pGossip implements Gossip {
       taken ? "PORT_TAKEN" : "BAD_CONFIG",
       `Cannot listen for gossip on ${host}:${port}: ` +
         (taken
-          ? "the port is in use; stop what uses it or set P2P_PORT (gossip takes the next one)"
+          ? "the port is in use; stop what uses it or set another with --gossip-port"
           : `${messageOf(error)}; correct HOST or P2P_PORT`),
       { cause: error, details: { host, port } },
     );
