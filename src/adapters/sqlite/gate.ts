@@ -13,7 +13,7 @@ export class Gate {
   #denial: SqlError | null = null;
 
   constructor(db: DatabaseSync) {
-    db.setAuthorizer((code, arg1, arg2) => this.#judge(code, arg1, arg2));
+    db.setAuthorizer((code, arg1, arg2, database) => this.#judge(code, arg1, arg2, database));
   }
 
   /** Runs `work` as a client's. */
@@ -34,9 +34,9 @@ export class Gate {
     return denial;
   }
 
-  #judge(code: number, arg1: string | null, arg2: string | null): number {
+  #judge(code: number, arg1: string | null, arg2: string | null, database: string | null): number {
     if (this.#context === null) return constants.SQLITE_OK;
-    const verdict = authorize({ code, arg1, arg2 }, this.#context);
+    const verdict = authorize({ code, arg1, arg2, database }, this.#context);
     if (verdict === null) return constants.SQLITE_OK;
     this.#denial ??= {
       code: verdict.code,

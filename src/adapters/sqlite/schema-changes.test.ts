@@ -190,3 +190,18 @@ test("a schema change that is refused does not reach the log", () => {
   expect(leader.lead([asReader]).outcomes[0]?.kind).toBe("unchanged");
   expect(leader.log.length).toBe(logged);
 });
+
+test("nothing is made in the schema of temporary things, which one connection of one replica would have", () => {
+  const leader = leaderWith("CREATE TABLE t (a)");
+  for (const made of [
+    "CREATE TABLE temp.t (a)",
+    "CREATE TEMP TABLE t (a)",
+    "CREATE VIEW temp.t AS SELECT 1",
+    "CREATE TRIGGER temp.x AFTER INSERT ON t BEGIN DELETE FROM t; END",
+    "CREATE VIRTUAL TABLE temp.f USING fts5(a)",
+  ]) {
+    expect([made, brief(leader.run(sql(made)))]).toEqual([made, ["SQLITE_AUTH"]]);
+  }
+  leader.run(sql("INSERT INTO t VALUES (1)"));
+  expect(rowsOf(leader, "SELECT a FROM main.t")).toEqual([[1n]]);
+});

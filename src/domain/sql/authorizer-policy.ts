@@ -16,6 +16,8 @@ export interface AuthorizerAction {
   readonly code: number;
   readonly arg1: string | null;
   readonly arg2: string | null;
+  /** The schema that is acted on: "main", "temp"; null or left out where there is none. */
+  readonly database?: string | null;
 }
 
 export interface AuthorizerContext {
@@ -30,6 +32,7 @@ export type Verdict = null | {
 };
 
 const FUNCTION = 31;
+const INSERT = 18;
 const PRAGMA = 19;
 const READ = 20;
 const CREATE_TRIGGER = 7;
@@ -63,7 +66,9 @@ export function authorize(action: AuthorizerAction, context: AuthorizerContext):
   if (code === PRAGMA) return pragmaVerdict(arg1 ?? "", arg2, context);
   const refused = REFUSED.get(code);
   if (refused !== undefined) return denied(refused);
-  if (TEMPORARY.has(code)) {
+  // "CREATE TABLE temp.t" and "CREATE TRIGGER temp.t" are told under the codes of lasting ones.
+  const isInTemp = action.database === "temp" && (code === INSERT || SCHEMA_WRITES.has(code));
+  if (TEMPORARY.has(code) || isInTemp) {
     return denied("temporary tables are not available: requests share no connection");
   }
   return writeVerdict(action, context);
