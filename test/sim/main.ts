@@ -2,7 +2,7 @@
  * bun run sim [--seeds N] [--from N]   N seeds (2,000) over all cores
  * bun run sim --seed N [--trace]       one seed; with --trace every event as a line
  * bun run sim --mutants [--only NAMES] plants each bug of mutants.ts and shows which seed catches it;
- *                                      gives each --seconds N (300); --hard adds those not caught yet
+ *                                      gives each --seconds N (300)
  */
 
 import { availableParallelism } from "node:os";
@@ -22,7 +22,6 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     mutants: { type: "boolean", default: false },
     only: { type: "string" },
-    hard: { type: "boolean", default: false },
     seconds: { type: "string", default: "300" },
     processes: { type: "string", default: String(availableParallelism()) },
   },
@@ -31,7 +30,6 @@ const { values } = parseArgs({
 if (values.mutants) {
   const isAllCaught = await runMutants({
     only: values.only ?? null,
-    isHard: values.hard,
     timeLimitMs: countOf(values.seconds, "seconds") * 1_000,
     processCount: countOf(values.processes, "processes"),
   });

@@ -314,13 +314,6 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
-];
-
-/**
- * Bugs that no seed has caught yet: each needs a coincidence that this leader, which has one batch under way, hardly
- * ever gets into. Run them by name or with --hard; one that is caught moves up.
- */
-export const HARD_MUTANTS: readonly Mutant[] = [
   {
     name: "follower-acks-beyond-its-log",
     patches: [

@@ -24,6 +24,12 @@ interface Seen {
   readonly commitIndex: LogIndex;
 }
 
+interface Shown {
+  readonly replica: RaftNode;
+  readonly term: Term;
+  readonly upTo: number;
+}
+
 type Granted = Message & { readonly kind: "voteResponse" | "voteRequest" };
 
 export class RaftRules {
@@ -34,6 +40,8 @@ export class RaftRules {
   /** Terms of the entries that leaders have committed, by index. */
   readonly #committed = new Map<LogIndex, Term>();
   #committedUpTo = BOOTSTRAP_INDEX;
+  /** How far the leader of a term has shown a replica that their logs are equal. */
+  readonly #shown = new Map<Machine, Shown>();
   /** Whom a node voted for, by "node/term". */
   readonly #votes = new Map<string, ReplicaId>();
   #commitCount = 0;
@@ -79,6 +87,7 @@ export class RaftRules {
       if (group !== this.#group) continue;
       const { kind } = message;
       if (kind === "appendResponse" && !message.rejected) {
+        this.#checkShown(machine, replica, message);
         this.#acknowledges(machine, nodeOfReplica(message.to), message.term, message.index);
       } else if (kind === "voteResponse" && message.granted) {
         this.#grants(machine, replica, message);
@@ -91,18 +100,17 @@ export class RaftRules {
   /** A frame arrives and is taken by `receive`: it commits no more than it shows to be equal (Raft thesis 3.5). */
   receives(machine: Machine, from: NodeId, frame: Uint8Array, receive: () => void): void {
     const replica = machine.process?.replica(this.#group) ?? null;
-    if (replica === null || replica.role === "leader") {
-      receive();
-      return;
-    }
-    const before = replica.commitIndex;
+    const before = replica?.commitIndex ?? 0;
+    const isLeader = replica?.role === "leader";
     receive();
-    if (replica.commitIndex <= before) return;
+    if (replica === null || replica.role === "leader") return;
     let allowed: number = before;
     for (const { group, message } of readFrame(frame, from, machine.node)) {
-      if (group === this.#group) allowed = Math.max(allowed, allowedBy(message));
+      if (group !== this.#group) continue;
+      allowed = Math.max(allowed, allowedBy(message));
+      if (message.kind === "append") this.#isShown(machine, replica, message);
     }
-    if (replica.commitIndex <= allowed) return;
+    if (isLeader || replica.commitIndex <= allowed) return;
     this.#violated(
       `commit index: ${machine.name} commits up to ${replica.commitIndex} by a message that shows ` +
         `its log to be the leader's only up to ${allowed}`,
@@ -160,6 +168,36 @@ export class RaftRules {
       else this.#violated(`commitment: ${machine.name} commits entry ${index} without having it`);
     }
     this.#committedUpTo = Math.max(this.#committedUpTo, replica.commitIndex) as LogIndex;
+  }
+
+  /** An append that was accepted. */
+  #isShown(
+    machine: Machine,
+    replica: RaftNode,
+    append: Message & { readonly kind: "append" },
+  ): void {
+    const { entries, prevIndex, prevTerm, term } = append;
+    const last = (prevIndex + entries.length) as LogIndex;
+    const lastTerm = entries.at(-1)?.term ?? prevTerm;
+    if (term !== replica.term || replica.termOf(last) !== lastTerm) return;
+    const shown = this.#shown.get(machine);
+    const isFirst = shown?.replica !== replica || shown.term !== term;
+    const upTo = Math.max(isFirst ? 0 : shown.upTo, last);
+    this.#shown.set(machine, { replica, term, upTo });
+  }
+
+  /** What a log holds beyond the last entry of the append may be another leader's. */
+  #checkShown(
+    machine: Machine,
+    replica: RaftNode,
+    { index, term }: Message & { readonly kind: "appendResponse" },
+  ): void {
+    const shown = this.#shown.get(machine);
+    const upTo = shown?.replica === replica && shown.term === term ? shown.upTo : 0;
+    if (index <= Math.max(upTo, replica.commitIndex)) return;
+    this.#violated(
+      `acknowledgement: ${machine.name} acknowledges ${index}, was shown to be equal up to ${upTo}`,
+    );
   }
 
   /** The log equals the leader's up to `index` and is synced: what the leader takes as its match index (3.5). */

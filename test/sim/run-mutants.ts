@@ -3,7 +3,7 @@
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HARD_MUTANTS, MUTANTS, type Mutant } from "./mutants.ts";
+import { MUTANTS, type Mutant } from "./mutants.ts";
 import { runSeeds, type TimedReport } from "./run-seeds.ts";
 
 /** Seeds tried on each mutant at most. */
@@ -24,15 +24,12 @@ export interface MutantResult {
 /** True when every mutant was caught. Prints a table. */
 export async function runMutants(options: {
   readonly only: string | null;
-  /** Also those that no seed has caught yet. */
-  readonly isHard: boolean;
   readonly processCount: number;
   /** Real time for each. */
   readonly timeLimitMs: number;
 }): Promise<boolean> {
   const wanted = options.only?.split(",") ?? null;
-  const all = options.isHard || wanted !== null ? [...MUTANTS, ...HARD_MUTANTS] : MUTANTS;
-  const chosen = all.filter(({ name }) => wanted?.includes(name) ?? true);
+  const chosen = MUTANTS.filter(({ name }) => wanted?.includes(name) ?? true);
   const results: MutantResult[] = [];
   const waiting = [...chosen];
   await Promise.all(
