@@ -12,10 +12,10 @@ import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { type Identify, identify } from "@libp2p/identify";
 import { mdns } from "@libp2p/mdns";
 import { preSharedKey } from "@libp2p/pnet";
-import { tcp } from "@libp2p/tcp";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2p } from "libp2p";
 import { asNodeId, toHex, utf8 } from "../../base/index.ts";
+import { abortableTcp } from "./abortable-tcp.ts";
 import {
   GOSSIP_LINK_COUNT_MAX,
   GOSSIP_MESSAGE_SIZE_BYTES_MAX,
@@ -49,7 +49,7 @@ export async function createGossipNode(
     nodeInfo: { name: "mycelium", userAgent: "mycelium" },
     privateKey: await generateKeyPairFromSeed("Ed25519", options.key.seed),
     addresses: { listen: [`/${family}/${host}/tcp/${port}`] },
-    transports: [tcp()],
+    transports: [abortableTcp()],
     connectionProtector: preSharedKey({ psk: swarmKey(options.isolationKey) }),
     connectionEncrypters: [noise({ crypto: NOISE_CRYPTO })],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_SIZE_BYTES_MAX } })],
