@@ -107,11 +107,19 @@ async function ask(address: string, body: Uint8Array): Promise<Uint8Array> {
       signal: AbortSignal.timeout(ATTEMPT_TIMEOUT_MS),
     });
   } catch (error) {
-    throw new MyceliumError("UNREACHABLE", messageOf(error), { cause: error });
+    throw new MyceliumError("UNREACHABLE", whyUnreachable(error), { cause: error });
   }
   const answer = await boundedBody(response);
   if (response.ok) return answer;
   throw refusalOf(address, response.status, answer);
+}
+
+/** In a person's words where the system has only a code. */
+function whyUnreachable(error: unknown): string {
+  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
+  if (code === "ConnectionRefused" || code === "ECONNREFUSED") return "nothing listens there";
+  if (name === "TimeoutError") return `no answer within ${ATTEMPT_TIMEOUT_MS / 1_000} s`;
+  return messageOf(error);
 }
 
 async function boundedBody(response: Response): Promise<Uint8Array> {

@@ -1,7 +1,7 @@
 /** This program as a child process: compiled, or from source under Bun. */
 
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** The words before a command's own arguments. */
@@ -21,8 +21,10 @@ export function runAsOwnerOptions(
   stateDirectory: string,
 ): { uid: number; gid: number; cwd: string } | Record<string, never> {
   if (process.getuid?.() !== 0) return {};
-  const owner = statSync(stateDirectory, { throwIfNoEntry: false });
-  if (owner === undefined || owner.uid === 0) return {};
+  // What is wrong with a path that cannot be looked at is said by whoever opens it.
+  if (!existsSync(stateDirectory)) return {};
+  const owner = statSync(stateDirectory);
+  if (owner.uid === 0) return {};
   return { uid: owner.uid, gid: owner.gid, cwd: "/" };
 }
 

@@ -51,11 +51,14 @@ function readConfigFile(path: string, required: boolean): { path: string; text: 
     return { path, text: readFileSync(path, "utf8") };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : "";
-    if (code === "ENOENT" && !required) return null;
-    throw new MyceliumError(
-      "BAD_CONFIG",
-      `Cannot read the settings in ${path}: ${messageOf(error)}; mend the file or name another with --config`,
-      { cause: error },
-    );
+    // Where the state directory is a file, whoever opens that says so.
+    if ((code === "ENOENT" || code === "ENOTDIR") && !required) return null;
+    const why =
+      code === "EACCES"
+        ? "this user may not read it; run as its owner (sudo), or choose another directory with --state"
+        : `${messageOf(error)}; mend the file or name another with --config`;
+    throw new MyceliumError("BAD_CONFIG", `Cannot read the settings in ${path}: ${why}`, {
+      cause: error,
+    });
   }
 }

@@ -315,5 +315,7 @@ test("linkUp() tells the features both have", async () => {
 test("a taken port is PORT_TAKEN with what to do", async () => {
   const a = await startNode();
   const { transport } = makeTestNode({ port: a.port });
-  await expect(transport.start(new RecordingHandler())).rejects.toThrow("the port is in use");
+  await expect(transport.start(new RecordingHandler())).rejects.toThrow(
+    "another program uses the port",
+  );
 });

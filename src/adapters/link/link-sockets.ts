@@ -124,14 +124,14 @@ function cannotListen(host: string, port: number, error: unknown): unknown {
   if (code === "EADDRINUSE") {
     return new MyceliumError(
       "PORT_TAKEN",
-      `Cannot listen for peers on ${host}:${port}: the port is in use; stop what uses it or set P2P_PORT`,
+      `Cannot listen for peers on ${host}:${port}: another program uses the port; stop it, or set another with --p2p-port`,
       { cause: error, details: { host, port } },
     );
   }
   return new MyceliumError(
     "BAD_CONFIG",
     `Cannot listen for peers on ${host}:${port}: ${messageOf(error)} (${String(code ?? "no such host")}); ` +
-      "correct HOST or P2P_PORT",
+      "check --host and --p2p-port",
     { cause: error, details: { host, port } },
   );
 }

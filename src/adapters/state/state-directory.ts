@@ -214,7 +214,14 @@ function ensureDirectory(path: string, create: boolean): string | null {
       }
       made = mkdirSync(path, { recursive: true, mode: 0o700 }) ?? null;
     }
-    const { uid } = statSync(path);
+    const found = statSync(path);
+    const { uid } = found;
+    if (!found.isDirectory()) {
+      throw new MyceliumError(
+        "STATE_NOT_WRITABLE",
+        `Cannot use ${path}: it is a file, needed a directory; choose another with --state`,
+      );
+    }
     const own = process.geteuid?.() ?? uid;
     if (own !== uid && own !== 0) throw foreign(path, uid);
     if (own === 0 && uid !== 0) throw foreign(path, uid);

@@ -114,7 +114,8 @@ export class Enrolment {
     if (join.networkId !== this.#options.network.id) {
       throw refusal(
         "WRONG_NETWORK",
-        "the token is of another network than the one at this address",
+        "the token is of another network than the one that answers at its address; create a new one with " +
+          "`mycelium token create` on a node of the network to join",
       );
     }
     const self = decodeJoinerSelf(request.self);
