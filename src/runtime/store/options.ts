@@ -77,7 +77,7 @@ export const SHARD_LIMITS: ShardLimits = {
   checkGapMaxMs: 60_000,
   checkIdleMs: 60_000,
   checkAnswerMs: 60_000,
-  checkPollMs: 1_000,
+  checkPollMs: 200,
   checkDoubtMs: 10_000,
   snapshotChunkBytes: 512 << 10,
   snapshotKeepMs: 60_000,
