@@ -15,6 +15,7 @@ import type { Program, ProgramResult, SqlRole } from "../../domain/sql/index.ts"
 import type { ReadOptions, SqlService, SqlTransaction } from "../../ports/index.ts";
 import { BundleSigner } from "./bundles.ts";
 import { Forwarder } from "./forwarder.ts";
+import { mayHaveRun } from "./may-have-run.ts";
 import type { ShardOptions } from "./options.ts";
 import { ReadTransaction } from "./read-transaction.ts";
 import type { ShardLoop } from "./shard-loop.ts";
@@ -22,7 +23,7 @@ import { RemoteLane, WriteTransaction } from "./write-transaction.ts";
 
 /** Pause between tries when no leader is known and none is announced. */
 const RETRY_PAUSE_MS = 50;
-/** After these a try is repeated; the request may have been applied after all but the first two. */
+/** After these a try is repeated. */
 const RETRIED = new Set([
   "NOT_LEADER",
   "OVERLOADED",
@@ -31,7 +32,6 @@ const RETRIED = new Set([
   "UNREACHABLE",
   "CLOSED",
 ]);
-const CERTAIN = new Set(["NOT_LEADER", "OVERLOADED"]);
 
 export class ShardRouter implements SqlService {
   readonly #options: ShardOptions;
@@ -62,8 +62,10 @@ export class ShardRouter implements SqlService {
         return await this.#forwarder.send(request);
       } catch (error) {
         const code = errorCodeOf(error);
-        if (code === undefined || !RETRIED.has(code)) throw error;
-        uncertain ||= !CERTAIN.has(code);
+        if (code === undefined) throw error;
+        // A refusal now says nothing about the tries before it.
+        if (!RETRIED.has(code)) throw uncertain ? unknownOutcome(error) : error;
+        uncertain ||= mayHaveRun(error);
         last = error;
       }
       await this.#leaderMayHaveChanged();
@@ -142,11 +144,14 @@ export class ShardRouter implements SqlService {
   /** Resolves at a change of leadership, or after a short pause. */
   #leaderMayHaveChanged(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = this.#options.clock.after(RETRY_PAUSE_MS, resolve);
-      void this.#loop.nextLeadership().then(() => {
+      const end = () => {
+        forget();
         timer.cancel();
         resolve();
-      });
+      };
+      // Without a change for hours, nothing may pile up that waits for one.
+      const forget = this.#loop.onLeadership(end);
+      const timer = this.#options.clock.after(RETRY_PAUSE_MS, end);
     });
   }
 

@@ -47,7 +47,7 @@ export class ShardLoop implements StateMachine {
   readonly #batches: LeaderBatches;
   readonly #fetcher: SnapshotFetcher;
   readonly #onDamage: (reason: string) => void;
-  #leadershipWaiters: (() => void)[] = [];
+  readonly #leadershipWaiters = new Set<() => void>();
   #gather: () => void = () => {};
   #interactiveTurn = false;
   #pumping = false;
@@ -100,7 +100,7 @@ export class ShardLoop implements StateMachine {
     const led = this.context.leads();
     this.context.leadership = leadership;
     if (led && !this.context.leads(term)) this.#loseLeadership();
-    for (const wake of this.#leadershipWaiters.splice(0)) wake();
+    for (const wake of [...this.#leadershipWaiters]) wake();
     if (this.context.problems.has("digest")) this.#checks.rouse();
     this.#gather();
     this.#pump();
@@ -112,9 +112,10 @@ export class ShardLoop implements StateMachine {
 
   // What the router, the server and the agent call.
 
-  /** Resolves at the next change of leadership. */
-  nextLeadership(): Promise<void> {
-    return new Promise((resolve) => this.#leadershipWaiters.push(resolve));
+  /** Calls back at each change of leadership. Returns how to stop that. */
+  onLeadership(wake: () => void): () => void {
+    this.#leadershipWaiters.add(wake);
+    return () => this.#leadershipWaiters.delete(wake);
   }
 
   /** Called before each batch and at each change of leadership: the gateway here hands over what it holds. */

@@ -1,6 +1,13 @@
 /** An interactive writing transaction as its gateway holds it, with the leader's lane here or on another node. */
 
-import { asRequestId, type NodeId, toHex } from "../../base/index.ts";
+import {
+  asRequestId,
+  errorCodeOf,
+  MyceliumError,
+  messageOf,
+  type NodeId,
+  toHex,
+} from "../../base/index.ts";
 import type { SignedBundle } from "../../domain/replication/index.ts";
 import {
   decodeProgramResult,
@@ -14,6 +21,7 @@ import type { SqlTransaction } from "../../ports/index.ts";
 import type { BundleSigner } from "./bundles.ts";
 import { concatPrograms } from "./concat-programs.ts";
 import { transactionClosed } from "./interactive-lane.ts";
+import { mayHaveRun } from "./may-have-run.ts";
 import type { ShardOptions } from "./options.ts";
 import { methodOf, type StoreVerb } from "./rpc.ts";
 
@@ -91,7 +99,13 @@ export class WriteTransaction implements SqlTransaction {
     this.#ended = true;
     const id = asRequestId(toHex(this.#options.entropy(16)));
     const request = { id, role: this.#role, program: concatPrograms(this.#executed) };
-    await this.#lane.seal(this.#id, this.#signer.sign([request]));
+    try {
+      await this.#lane.seal(this.#id, this.#signer.sign([request]));
+    } catch (error) {
+      // Refused with CLOSED it was rolled back, and the leader says why.
+      if (!mayHaveRun(error) || errorCodeOf(error) === "CLOSED") throw error;
+      throw unknownCommit(error);
+    }
     return result;
   }
 
@@ -100,4 +114,13 @@ export class WriteTransaction implements SqlTransaction {
     this.#ended = true;
     await this.#lane.close(this.#id);
   }
+}
+
+function unknownCommit(cause: unknown): MyceliumError {
+  return new MyceliumError(
+    "OUTCOME_UNKNOWN",
+    `Cannot tell whether the transaction was committed: ${messageOf(cause)}; look at what it was to change before ` +
+      "you run it again",
+    { cause },
+  );
 }
