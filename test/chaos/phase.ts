@@ -54,13 +54,34 @@ interface Disks {
 
 /** Whether nothing was violated. What cannot be done here is printed with the reason. */
 export async function runPhase(options: PhaseOptions): Promise<boolean> {
-  const { name, nodeCount, counts, print, seed } = options;
+  const { name, print } = options;
+  let removed: string | null = null;
   const directory = mkdtempSync(join(tmpdir(), "mycelium-chaos-"));
   // A copy: a build meanwhile must not change what is tested.
   const executable = join(directory, "mycelium");
   cpSync(options.executable, executable);
   const network = await networkFor(options);
   const disks = await disksFor(options, directory);
+  try {
+    const isGood = await runOn(network, disks, { ...options, executable }, directory);
+    if (!isGood || options.keep) print({ phase: name, kept: directory });
+    else removed = directory;
+    return isGood;
+  } finally {
+    network.close();
+    await disks.release();
+    if (removed !== null) rmSync(removed, { recursive: true });
+  }
+}
+
+/** Its nodes have ended when it settles, whatever happened. */
+async function runOn(
+  network: TestNetwork,
+  disks: Disks,
+  options: PhaseOptions,
+  directory: string,
+): Promise<boolean> {
+  const { name, nodeCount, counts, print, seed, executable } = options;
   let run: ChaosRun | null = null;
   const cluster = await Cluster.form({
     executable,
@@ -69,22 +90,21 @@ export async function runPhase(options: PhaseOptions): Promise<boolean> {
     ...(disks.states === undefined ? {} : { states: disks.states }),
     onDeath: (what) => run?.violated(what),
   });
-  run = new ChaosRun({
-    cluster,
-    seed,
-    plan: [...faultsOf(counts, network), ...disks.faults],
-    clientCount: options.clientCount,
-    gapMs: options.gapMs,
-    deadlineMs: performance.now() + options.minutes * 60_000,
-    print: (line) => print({ phase: name, nodes: nodeCount, ...line }),
-  });
-  print({ phase: name, ...(await run.run()) });
-  network.close();
-  await disks.release();
-  const isGood = run.violations.length === 0;
-  if (isGood && !options.keep) rmSync(directory, { recursive: true });
-  else print({ phase: name, kept: directory });
-  return isGood;
+  try {
+    run = new ChaosRun({
+      cluster,
+      seed,
+      plan: [...faultsOf(counts, network), ...disks.faults],
+      clientCount: options.clientCount,
+      gapMs: options.gapMs,
+      deadlineMs: performance.now() + options.minutes * 60_000,
+      print: (line) => print({ phase: name, nodes: nodeCount, ...line }),
+    });
+    print({ phase: name, ...(await run.run()) });
+    return run.violations.length === 0;
+  } finally {
+    await cluster.kill();
+  }
 }
 
 async function networkFor({ counts, nodeCount, print }: PhaseOptions): Promise<TestNetwork> {

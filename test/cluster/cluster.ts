@@ -41,13 +41,21 @@ export class Cluster {
     );
   }
 
-  /** Resolves when every node votes in `main`. */
+  /** Resolves when every node votes in `main`; when it rejects, none runs. */
   static async form(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
-    process.once("exit", () => {
-      for (const node of cluster.nodes) void node.kill();
-    });
-    const [first, ...others] = cluster.nodes;
+    process.once("exit", () => void cluster.kill());
+    try {
+      await cluster.#form();
+    } catch (error) {
+      await cluster.kill();
+      throw error;
+    }
+    return cluster;
+  }
+
+  async #form(): Promise<void> {
+    const [first, ...others] = this.nodes;
     if (first === undefined) throw new Error("a cluster has at least one node");
     await first.command("init", "--network", "chaos", ...first.portFlags);
     first.start();
@@ -60,9 +68,8 @@ export class Cluster {
         node.start();
       }
     }
-    cluster.#token = await first.command("token", "create", "--sql", "rw");
-    await until("every node's vote", () => cluster.#formed());
-    return cluster;
+    this.#token = await first.command("token", "create", "--sql", "rw");
+    await until("every node's vote", () => this.#formed());
   }
 
   get token(): string {
@@ -85,6 +92,11 @@ export class Cluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill("SIGTERM")));
+  }
+
+  /** Whatever runs, at once. */
+  async kill(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.kill()));
   }
 
   async #formed(): Promise<true | null> {
