@@ -42,7 +42,7 @@ export interface EngineCalls {
   openReader(options: FileOptions): void;
   closeReader(): void;
   query(program: Uint8Array, options: QueryOptions): Uint8Array;
-  openSnapshot(): number;
+  openSnapshot(id: number): void;
   closeSnapshot(id: number): void;
 
   copyTo(options: FileOptions, target: string): Promise<CopiedFile>;
@@ -131,7 +131,7 @@ export class EngineServer {
       closeReader: () => drop(this.#readers, shard),
       query: (program: Uint8Array, options: QueryOptions) =>
         encodeProgramResult(reader().query(decodeProgram(program), options)),
-      openSnapshot: () => reader().openSnapshot(),
+      openSnapshot: (id: number) => reader().openSnapshot(id),
       closeSnapshot: (id: number) => reader().closeSnapshot(id),
     };
   }

@@ -29,7 +29,6 @@ export class ReaderEngine {
   readonly #main: ReadConnection;
   readonly #plans = new PlanCache();
   readonly #snapshots = new Map<number, ReadConnection>();
-  #nextSnapshot = 1;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -49,8 +48,8 @@ export class ReaderEngine {
     return connection.step(program, options);
   }
 
-  /** Throws OVERLOADED. */
-  openSnapshot(): number {
+  /** `id` was never given before, by an earlier reader of this file neither. Throws OVERLOADED. */
+  openSnapshot(id: number): void {
     if (this.#snapshots.size >= SNAPSHOTS_MAX) {
       throw new MyceliumError(
         "OVERLOADED",
@@ -60,9 +59,7 @@ export class ReaderEngine {
     const options = { ...this.#options, cacheSizeBytes: SNAPSHOT_CACHE_SIZE_BYTES };
     const connection = new ReadConnection(options, this.#plans);
     connection.pinSnapshot();
-    const id = this.#nextSnapshot++;
     this.#snapshots.set(id, connection);
-    return id;
   }
 
   closeSnapshot(id: number): void {

@@ -3,6 +3,7 @@
  * no thread for it. Snapshots keep it open.
  */
 
+import { errorCodeOf } from "../../base/index.ts";
 import type { Clock, Timer } from "../../ports/index.ts";
 
 const IDLE_MS = 10_000;
@@ -17,7 +18,7 @@ export class ReaderHandle {
   readonly #clock: Clock | null;
   #opened: Promise<unknown> | null = null;
   #readCount = 0;
-  #snapshotCount = 0;
+  readonly #snapshots = new Set<number>();
   #readAtMs = 0;
   #idle: Timer | null = null;
 
@@ -25,10 +26,6 @@ export class ReaderHandle {
   constructor(calls: ReaderCalls, clock: Clock | null) {
     this.#calls = calls;
     this.#clock = clock;
-  }
-
-  get isOpen(): boolean {
-    return this.#opened !== null;
   }
 
   /** Runs a read on the open reader. */
@@ -44,12 +41,13 @@ export class ReaderHandle {
     }
   }
 
-  snapshotOpened(): void {
-    this.#snapshotCount++;
+  snapshotOpened(snapshot: number): void {
+    this.#snapshots.add(snapshot);
   }
 
-  snapshotClosed(): void {
-    this.#snapshotCount--;
+  /** False when it went with an earlier reader. */
+  snapshotClosed(snapshot: number): boolean {
+    return this.#snapshots.delete(snapshot);
   }
 
   /** Closes it now, snapshots included; the next read opens it anew. */
@@ -75,17 +73,24 @@ export class ReaderHandle {
     if (clock === null) return;
     this.#idle ??= clock.after(IDLE_MS, () => {
       this.#idle = null;
-      const isIdle = this.#readCount === 0 && this.#snapshotCount === 0;
+      const isIdle = this.#readCount === 0 && this.#snapshots.size === 0;
       if (this.#opened === null) return;
-      if (isIdle && clock.monotonicMs() - this.#readAtMs >= IDLE_MS) void this.#end();
+      if (isIdle && clock.monotonicMs() - this.#readAtMs >= IDLE_MS) this.#endIdle();
       else this.#watch();
+    });
+  }
+
+  #endIdle(): void {
+    this.#end().catch((error: unknown) => {
+      // The store was closed meanwhile, and this reader with it.
+      if (errorCodeOf(error) !== "CLOSED") throw error;
     });
   }
 
   /** Forgotten and told in the same turn: a later read opens it anew behind that. */
   #end(): Promise<unknown> {
     this.#opened = null;
-    this.#snapshotCount = 0;
+    this.#snapshots.clear();
     return this.#calls.close();
   }
 }

@@ -134,6 +134,19 @@ test("a snapshot reads one state until it is closed, and 64 may be open", async 
   await db.close();
 });
 
+test("a snapshot of a copy that was replaced is gone: nobody goes on in, or closes, another's", async () => {
+  const { db } = await filled(1);
+  const before = await db.openSnapshot();
+  await db.reset();
+  const after = await db.openSnapshot();
+  const count = sql("SELECT count(*) FROM sqlite_schema WHERE name = 't'").program;
+  expect(await codeOf(db.query(count, { ...READ, snapshot: before }))).toBe("CLOSED");
+  await db.closeSnapshot(before);
+  const { steps } = await db.query(count, { ...READ, snapshot: after });
+  expect(brief(steps)).toEqual([[[0n]]]);
+  await db.close();
+});
+
 test("a read that takes too long is interrupted, one that writes is refused", async () => {
   const { db } = await filled(1);
   const endless =

@@ -71,6 +71,8 @@ export class SqliteShardDatabase implements ShardDatabase {
   #generation = 0;
   readonly #reader: ReaderHandle;
   #nextSnapshot = 1;
+  /** Over all readers: a transaction must not go on in the snapshot of another one that came after a new copy. */
+  #nextReadSnapshot = 1;
   /** Writes issued and not yet answered, and who waits for none. */
   #writesUnderWay = 0;
   #whenQuiet: (() => void)[] = [];
@@ -151,8 +153,9 @@ export class SqliteShardDatabase implements ShardDatabase {
   openSnapshot(): Promise<number> {
     return this.#useFile(() =>
       this.#reader.use(async () => {
-        const snapshot = await this.#read("openSnapshot");
-        this.#reader.snapshotOpened();
+        const snapshot = this.#nextReadSnapshot++;
+        await this.#read("openSnapshot", snapshot);
+        this.#reader.snapshotOpened(snapshot);
         return snapshot;
       }),
     );
@@ -161,8 +164,7 @@ export class SqliteShardDatabase implements ShardDatabase {
   closeSnapshot(snapshot: number): Promise<void> {
     return this.#useFile(async () => {
       // A reader that was closed meanwhile took its snapshots with it.
-      if (!this.#reader.isOpen) return;
-      this.#reader.snapshotClosed();
+      if (!this.#reader.snapshotClosed(snapshot)) return;
       await this.#read("closeSnapshot", snapshot);
     });
   }

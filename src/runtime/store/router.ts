@@ -130,6 +130,8 @@ export class ShardRouter implements SqlService {
     } catch (error) {
       throw this.#noQuorum(error);
     }
+    // However far it has applied its log, it is known to hold something else than the others.
+    if (this.#loop.context.resyncing) throw beingReplaced(this.#options.shard);
   }
 
   #requireValidator(): void {
@@ -195,6 +197,14 @@ class ShardLane {
   async close(id: string): Promise<void> {
     this.#loop.interactive.close(id, this.#node);
   }
+}
+
+function beingReplaced(shard: string): MyceliumError {
+  return new MyceliumError(
+    "NO_QUORUM",
+    `Cannot read consistently: this node's copy of shard ${shard} is damaged and is being replaced; retry, ask ` +
+      'another node, or read with consistency "local"',
+  );
 }
 
 function overloaded(): MyceliumError {
