@@ -18,6 +18,7 @@ export function checkedLogStore(store: LogStore, machine: Machine, world: World)
     append: (writes) => {
       for (const write of writes) {
         world.invariants.appends(machine.node, write);
+        world.rules.appends(machine, write);
         tellMoments(write, machine, world);
       }
       return store.append(writes);

@@ -159,7 +159,7 @@ function differ(a: Term | null, b: Term | null): boolean {
   return a !== null && b !== null && a !== b;
 }
 
-function isQuorum(configuration: Configuration, has: (node: NodeId) => boolean): boolean {
+export function isQuorum(configuration: Configuration, has: (node: NodeId) => boolean): boolean {
   return [configuration.voters, configuration.outgoing].every((voters) => {
     const total = voters.reduce((sum, { weight }) => sum + weight, 0);
     const held = voters

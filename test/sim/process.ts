@@ -226,10 +226,14 @@ export class SimProcess {
     return this.#logStore.termOf(group, index);
   }
 
+  loggedConfigurations(group: GroupId): readonly Uint8Array[] {
+    return this.#logStore.configurations(group);
+  }
+
   /** Latest first. The one in force may not have been handed to the log yet (Raft thesis 4.1). */
   configurations(group: GroupId): readonly Uint8Array[] {
     const inForce = this.#consensus.configuration(group);
-    const logged = this.#logStore.configurations(group);
+    const logged = this.loggedConfigurations(group);
     return inForce === null ? logged : [encodeConfiguration(inForce), ...logged];
   }
 

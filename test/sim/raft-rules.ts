@@ -13,7 +13,9 @@ import {
   type Term,
 } from "../../src/base/index.ts";
 import { BOOTSTRAP_INDEX, type Message, type RaftNode } from "../../src/domain/raft/index.ts";
+import type { LogWrite } from "../../src/ports/index.ts";
 import { readFrame } from "../../src/runtime/consensus/frame.ts";
+import { ConfigurationRules } from "./configuration-rules.ts";
 import type { Machine } from "./machine.ts";
 
 /** What a replica was when it was last looked at. */
@@ -36,6 +38,7 @@ export class RaftRules {
   readonly #group: GroupId;
   readonly #machines: readonly Machine[];
   readonly #violated: (what: string) => void;
+  readonly #configurations: ConfigurationRules;
   readonly #seen = new Map<Machine, Seen>();
   /** Terms of the entries that leaders have committed, by index. */
   readonly #committed = new Map<LogIndex, Term>();
@@ -53,6 +56,7 @@ export class RaftRules {
     this.#group = group;
     this.#machines = machines;
     this.#violated = violated;
+    this.#configurations = new ConfigurationRules(violated);
   }
 
   /** After every step. */
@@ -76,6 +80,14 @@ export class RaftRules {
       );
     }
     this.#seen.set(machine, { replica, term, isLeader, commitIndex });
+  }
+
+  /** What a node hands to its log. Only a leader's is never cut, so that what is before it is certain. */
+  appends(machine: Machine, write: LogWrite): void {
+    const { group } = write;
+    const leads = machine.process?.replica(group)?.role === "leader";
+    const before = leads ? (machine.process?.loggedConfigurations(group)[0] ?? null) : null;
+    this.#configurations.appends(machine.name, write, before);
   }
 
   /** What a node hands to a link. */
@@ -164,8 +176,14 @@ export class RaftRules {
     this.#commitCount++;
     for (let index = this.#committedUpTo + 1; index <= replica.commitIndex; index++) {
       const term = replica.termOf(index as LogIndex);
-      if (term !== null) this.#committed.set(index as LogIndex, term);
-      else this.#violated(`commitment: ${machine.name} commits entry ${index} without having it`);
+      if (term === null) {
+        this.#violated(`commitment: ${machine.name} commits entry ${index} without having it`);
+        return;
+      }
+      this.#committed.set(index as LogIndex, term);
+      this.#configurations.commits(machine.name, index as LogIndex, term, (node) =>
+        this.#isDurable(node, index as LogIndex, term),
+      );
     }
     this.#committedUpTo = Math.max(this.#committedUpTo, replica.commitIndex) as LogIndex;
   }
@@ -192,6 +210,8 @@ export class RaftRules {
     replica: RaftNode,
     { index, term }: Message & { readonly kind: "appendResponse" },
   ): void {
+    // Written while it followed an earlier leader: that one has no use for it any more.
+    if (term !== replica.term) return;
     const shown = this.#shown.get(machine);
     const upTo = shown?.replica === replica && shown.term === term ? shown.upTo : 0;
     if (index <= Math.max(upTo, replica.commitIndex)) return;
@@ -217,6 +237,11 @@ export class RaftRules {
       `acknowledgement: ${machine.name} acknowledges ${index} without having the leader's entry of ` +
         `term ${wanted} synced`,
     );
+  }
+
+  #isDurable(node: NodeId, index: LogIndex, term: Term): boolean {
+    const holder = this.#machines.find((machine) => machine.node === node);
+    return holder?.logDisk.holds(this.#group, index, term) === true;
   }
 
   /** One vote a term, durable, and none by a log that lost synced entries. */

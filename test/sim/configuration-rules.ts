@@ -1,0 +1,59 @@
+/**
+ * What holds of changes of membership (Raft thesis 4): no quorum of a configuration misses one of the configuration
+ * before it in the log, and a configuration is committed under itself, before another follows it.
+ */
+
+import { type LogIndex, type NodeId, nodeOfReplica, type Term } from "../../src/base/index.ts";
+import {
+  type Configuration,
+  decodeConfiguration,
+  describeConfiguration,
+  replicasOf,
+} from "../../src/domain/raft/index.ts";
+import type { LogWrite } from "../../src/ports/index.ts";
+import { isQuorum } from "./invariants.ts";
+
+export class ConfigurationRules {
+  readonly #violated: (what: string) => void;
+  /** Every configuration that was ever in a log, by "index/term". */
+  readonly #known = new Map<string, Configuration>();
+
+  constructor(violated: (what: string) => void) {
+    this.#violated = violated;
+  }
+
+  /** `before` is the configuration in the log before the write, null where that cannot be told. */
+  appends(name: string, write: LogWrite, before: Uint8Array | null): void {
+    let previous = before;
+    for (const { index, kind, payload, term } of write.entries) {
+      if (kind !== "configuration") continue;
+      const next = decodeConfiguration(payload);
+      this.#known.set(`${index}/${term}`, next);
+      if (previous !== null) this.#mustOverlap(name, decodeConfiguration(previous), next);
+      previous = payload;
+    }
+  }
+
+  /** A leader commits an entry by counting. */
+  commits(name: string, index: LogIndex, term: Term, isDurable: (node: NodeId) => boolean): void {
+    const configuration = this.#known.get(`${index}/${term}`);
+    if (configuration === undefined || isQuorum(configuration, isDurable)) return;
+    this.#violated(
+      `configuration: ${name} commits ${describeConfiguration(configuration)} at ${index}, which no ` +
+        "quorum of it has synced",
+    );
+  }
+
+  #mustOverlap(name: string, previous: Configuration, next: Configuration): void {
+    const nodes = [...new Set([...replicasOf(previous), ...replicasOf(next)])].map(nodeOfReplica);
+    for (let set = 0; set < 2 ** nodes.length; set++) {
+      const isIn = (node: NodeId) => ((set >> nodes.indexOf(node)) & 1) === 1;
+      if (!isQuorum(previous, isIn) || !isQuorum(next, (node) => !isIn(node))) continue;
+      this.#violated(
+        `configuration: ${name} goes from ${describeConfiguration(previous)} to ` +
+          `${describeConfiguration(next)}: ${nodes.filter(isIn).join(", ")} and the rest decide apart`,
+      );
+      return;
+    }
+  }
+}
