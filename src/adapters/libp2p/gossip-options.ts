@@ -23,7 +23,7 @@ export interface GossipOptions {
   readonly metrics: Metrics;
 }
 
-/** DESIGN: a node keeps at most 16 libp2p links. */
+/** A node keeps at most 16 libp2p links. */
 export const GOSSIP_LINK_COUNT_MAX = 16;
 /** Links a node opens by itself; the rest of the 16 is for those others open. */
 export const GOSSIP_DIALLED_COUNT = 6;

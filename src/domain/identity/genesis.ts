@@ -1,6 +1,6 @@
 /**
  * The genesis document: what a network is. Deterministic CBOR, signed by every tier-0 key; the network's id is the
- * SHA-256 of its payload, so nothing of it can ever change. Spec 01, Network identity.
+ * SHA-256 of its payload, so nothing of it can ever change.
  */
 
 import { createHash } from "node:crypto";

@@ -2,7 +2,7 @@
  * Membership grants: who is a member, as what, on whose word. A sponsor signs a statement about a key. The key is
  * the member's own, or that of a join token; then the token's key signs who redeemed it, and when (`redemption`).
  * A grant travels with its chain: each sponsor's own grant up to a node that the genesis document names. Tiers fall
- * along it (tier 0 signs tier 1 and 2, tier 1 vouches tier 2), so a chain has at most three links. Spec 01.
+ * along it (tier 0 signs tier 1 and 2, tier 1 vouches tier 2), so a chain has at most three links.
  */
 
 import {

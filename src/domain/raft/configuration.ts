@@ -31,7 +31,7 @@ export interface Configuration {
   readonly learners: readonly ReplicaId[];
 }
 
-/** DESIGN: a group has 1, 3 or 5 voters, at most 7. */
+/** A group has 1, 3 or 5 voters, at most 7. */
 export const VOTERS_MAX = 7;
 export const LEARNERS_MAX = 256;
 /** Keeps sums of weights far from the limits of exact integers. */

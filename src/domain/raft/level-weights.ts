@@ -1,5 +1,5 @@
 /**
- * Levelled weights (DESIGN 4.3): the heaviest voters are lowered until the floor((n-1)/2) heaviest hold less than
+ * Levelled weights: the heaviest voters are lowered until the floor((n-1)/2) heaviest hold less than
  * half of all weight, so that losing any minority of nodes neither loses nor stops anything. Of two voters neither
  * may be a quorum alone, else its loss would lose acknowledged writes: they become equal.
  */

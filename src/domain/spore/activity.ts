@@ -1,6 +1,6 @@
 /**
  * When a node was there: periods of activity, in which short absences are only counted. A node that flaps has one
- * period with many interruptions, not many periods. Spec 01, Spores.
+ * period with many interruptions, not many periods.
  */
 
 import { timeShape } from "../identity/index.ts";

@@ -1,6 +1,6 @@
 /**
  * Which view of the network to follow: primary before seed before latent before the own cache. A view counts as
- * primary or seed by its proof alone; of several, the highest valid proof wins. Spec 01, Spores.
+ * primary or seed by its proof alone; of several, the highest valid proof wins.
  */
 
 import { compareProofs, PROOF_FRESH_MS, type PrimaryProof } from "./primary-proof.ts";

@@ -1,6 +1,6 @@
 /**
  * The four checks of a discovery entry: signature, time and sequence, inner consistency, the source's trust. An entry
- * is believed when all four hold. Spec 01, Spores.
+ * is believed when all four hold.
  */
 
 import { equalBytes, errorCodeOf, messageOf, type NodeId } from "../../base/index.ts";

@@ -7,7 +7,7 @@ import { assert, type NodeId } from "../../base/index.ts";
 import { isNewer } from "./entry-check.ts";
 import type { SignedRecord } from "./node-record.ts";
 
-/** A record not heard of again for this long belongs to a node that may be gone. Spec 01: 300 s life. */
+/** A record not heard of again for this long belongs to a node that may be gone. */
 export const RECORD_LIFE_MS = 300_000;
 
 export interface LatentEntry {

@@ -1,6 +1,6 @@
 /**
  * How a node describes itself: signed with its own key and numbered, so that whoever passes it on cannot change it
- * and the newest one is known. Travels with the node's membership grant. Spec 01, Node identity.
+ * and the newest one is known. Travels with the node's membership grant.
  */
 
 import { assert, type NetworkId, type NodeId } from "../../base/index.ts";

@@ -1,6 +1,6 @@
 /**
  * The proof that a leader is the primary: voters with more than half of the weight signed who leads, in which term,
- * up to which index, under which configuration. Nobody is believed for saying "I am primary". Spec 01, Spores.
+ * up to which index, under which configuration. Nobody is believed for saying "I am primary".
  */
 
 import {

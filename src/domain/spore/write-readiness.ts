@@ -1,6 +1,6 @@
 /**
  * After an isolation two sides may both have been active. They are compared by a total order, so both sides come to
- * the same answer: the lesser one waits read-only and syncs, unless an operator overrides it. Spec 01, Spores.
+ * the same answer: the lesser one waits read-only and syncs, unless an operator overrides it.
  */
 
 import type { NodeId } from "../../base/index.ts";

@@ -1,4 +1,4 @@
-/** What a validator's vote weighs before levelling: the base of its trust tier times the operator's factor. Spec 02. */
+/** What a validator's vote weighs before levelling: the base of its trust tier times the operator's factor. */
 
 import { assert } from "../../base/index.ts";
 import type { TrustTier } from "../identity/index.ts";

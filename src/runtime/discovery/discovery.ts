@@ -1,6 +1,6 @@
 /**
  * Who is out there, and where: keeps the latent map, publishes this node's record, proves the primary, reads and
- * writes seeds. Sources are asked in the order of spec 01: cached spores and known members at once, seeds while
+ * writes seeds. Sources are asked in this order: cached spores and known members at once, seeds while
  * nobody is linked, records of others by gossip and from linked peers, the LAN through the gossip adapter.
  *
  * On each message and timer: check -> merge -> tell who the peers are, if that changed. What a peer sends can be

@@ -1,7 +1,7 @@
 /**
  * Which members hold a shard's replicas, and which of them vote: the configuration to go to, as pure data. The
  * group's leader asks after each change of members, liveness or progress, and takes one Raft step towards it.
- * DESIGN 4.3: 1, 2, 3 or 5 voters (at most 7) of tiers 0 and 1; a voter gone for 10 minutes gives way to a learner.
+ * There are 1, 2, 3 or 5 voters (at most 7) of tiers 0 and 1; a voter gone for 10 minutes gives way to a learner.
  */
 
 import { type NodeId, nodeOfReplica, type ReplicaId, replicaOfNode } from "../../base/index.ts";
