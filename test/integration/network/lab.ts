@@ -77,10 +77,15 @@ export class Lab {
     });
   }
 
-  machineAt(place: Place, name: string, settings: Settings = {}): Machine {
+  machineAt(
+    place: Place,
+    name: string,
+    settings: Settings = {},
+    state = join(this.directory, name),
+  ): Machine {
     const machine = new Machine({
       executable: EXECUTABLE,
-      state: join(this.directory, name),
+      state,
       logFile: join(this.directory, `${name}.log`),
       place,
       settings: { ...QUIET, ...settings },
@@ -91,8 +96,8 @@ export class Lab {
   }
 
   /** A healthy network of one. */
-  async network(name: string, settings: Settings = {}): Promise<Machine> {
-    const machine = await this.machine(name, settings);
+  async network(name: string, settings: Settings = {}, state?: string): Promise<Machine> {
+    const machine = this.machineAt(await freePlace(), name, settings, state);
     await machine.command("init", "--network", name, ...machine.portFlags);
     machine.start();
     await machine.untilHealthy();
@@ -122,9 +127,11 @@ export class Lab {
     return (node, sql, options) => client.run(node.target, [{ sql }], options);
   }
 
-  async close(): Promise<void> {
+  /** `beforeRemoval` runs when all processes have ended. */
+  async close(beforeRemoval: () => void = () => {}): Promise<void> {
     for (const client of this.#clients) client.close();
     await Promise.all(this.#nodes.map((node) => node.kill()));
+    beforeRemoval();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
