@@ -153,12 +153,14 @@ export const SETTINGS = {
     durationType(1_000, DAY_MS),
     "30s",
     "between measurements of a peer's latency",
+    { reserved: true },
   ),
   syncIntervalMs: setting(
     "SYNC_INTERVAL",
     durationType(1_000, DAY_MS),
     "60s",
     "between publications of this node's record",
+    { reserved: true },
   ),
 
   // Raft.
@@ -228,6 +230,7 @@ export const SETTINGS = {
     integerType(0, 100_000),
     "1000",
     "prepared statements kept by each connection",
+    { reserved: true },
   ),
   diskReserveBytes: setting(
     "DISK_RESERVE",
@@ -264,6 +267,7 @@ export const SETTINGS = {
     seconds,
     "60",
     "between removals of what has expired",
+    { reserved: true },
   ),
   checkIntervalMs: setting(
     "CHECK_INTERVAL",
@@ -288,13 +292,14 @@ export const SETTINGS = {
     choiceType("secondary", "primary"),
     "secondary",
     "Raft decides who leads; primary asks to be preferred",
+    { reserved: true },
   ),
   replicationPeers: setting(
     "REPLICATION_PEERS",
     listType(endpoint),
     "",
     "more addresses (of P2P_PORT) to look for the network at",
-    { note: "none" },
+    { note: "none", reserved: true },
   ),
   replicationHeartbeatIntervalMs: setting(
     "REPLICATION_HEARTBEAT_INTERVAL",
