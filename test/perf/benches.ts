@@ -16,6 +16,8 @@ export type Bench = (contender: Contender, options: BenchOptions) => Promise<Fig
 
 const CLIENT_COUNTS = [1, 16, 64, 128] as const;
 const ROW_COUNT = 100;
+const WARM_CLIENT_COUNT = 16;
+const WARM_MS = 2_000;
 
 async function load(
   contender: Contender,
@@ -39,6 +41,8 @@ async function byClients(
   request: (client: number, n: number) => Buffer,
 ): Promise<Figures> {
   const figures: Record<string, number> = {};
+  // Caches, connections and just-in-time compilers are warm in every system before its first figure.
+  await load(contender, WARM_CLIENT_COUNT, WARM_MS, request);
   for (const clientCount of CLIENT_COUNTS) {
     const result = await load(contender, clientCount, options.durationMs, request);
     figures[`perSecond${clientCount}`] = result.perSecond;
