@@ -1,3 +1,5 @@
+/** Over 400 lines, because all of it is one port on one fixture. */
+
 import { expect, test } from "bun:test";
 import {
   closeSync,

@@ -163,7 +163,6 @@ export class SqliteShardDatabase implements ShardDatabase {
 
   closeSnapshot(snapshot: number): Promise<void> {
     return this.#useFile(async () => {
-      // A reader that was closed meanwhile took its snapshots with it.
       if (!this.#reader.snapshotClosed(snapshot)) return;
       await this.#read("closeSnapshot", snapshot);
     });

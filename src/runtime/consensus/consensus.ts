@@ -244,8 +244,7 @@ export class Consensus {
   #step(from: NodeId, group: GroupId, message: Message): void {
     const hosted = this.#groups.get(group);
     if (hosted === undefined) return;
-    const mayVote = this.#options.mayVote?.(from) ?? true;
-    if (!mayVote && !mayBeOfNonVoter(message, hosted.node.term)) {
+    if (this.#options.mayVote?.(from) === false && !mayBeOfNonVoter(message, hosted.node.term)) {
       this.#options.metrics.count("mycelium_raft_refused_total", 1, { code: "FORBIDDEN" });
       return;
     }
