@@ -1,7 +1,7 @@
 /** Child processes of benches: free ports, fresh directories, waiting for an endpoint, figures from /proc. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,8 +9,11 @@ import { join } from "node:path";
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 5;
 
+/** A directory of its own in the system's temporary one, removed when this process ends. */
 export function freshDirectory(name: string): string {
-  return mkdtempSync(join(tmpdir(), `mycelium-perf-${name}-`));
+  const path = mkdtempSync(join(tmpdir(), `mycelium-perf-${name}-`));
+  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  return path;
 }
 
 export async function freePorts(count: number): Promise<number[]> {
