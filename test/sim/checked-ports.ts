@@ -25,8 +25,14 @@ export function checkedLogStore(store: LogStore, machine: Machine, world: World)
     },
     entries: (group, from, to, sizeBytesMax) => store.entries(group, from, to, sizeBytesMax),
     termOf: (group, index) => store.termOf(group, index),
-    compact: (group, snapshot) => store.compact(group, snapshot),
-    reset: (group, snapshot) => store.reset(group, snapshot),
+    compact: (group, snapshot) => {
+      world.rules.cuts(machine, snapshot);
+      return store.compact(group, snapshot);
+    },
+    reset: (group, snapshot) => {
+      world.rules.cuts(machine, snapshot);
+      return store.reset(group, snapshot);
+    },
     remove: (group) => store.remove(group),
     sizeBytes: () => store.sizeBytes(),
     close: () => store.close(),
@@ -72,14 +78,14 @@ export function checkedStateMachine(
   };
 }
 
-export function checkedGroupLog(log: GroupLog, world: World): GroupLog {
+export function checkedGroupLog(log: GroupLog, machine: Machine, world: World): GroupLog {
   return {
     leadership: () => log.leadership(),
     propose: (payload) => log.propose(payload),
     readIndex: async (timeoutMs) => {
-      const confirmed = world.rules.asksForRead();
+      const confirmed = world.rules.asksForRead(machine);
       const index = await log.readIndex(timeoutMs);
-      confirmed();
+      confirmed(index);
       return index;
     },
     metaAt: (index) => log.metaAt(index),

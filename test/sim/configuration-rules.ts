@@ -8,15 +8,18 @@ import {
   type Configuration,
   decodeConfiguration,
   describeConfiguration,
+  equalConfigurations,
   replicasOf,
 } from "../../src/domain/raft/index.ts";
-import type { LogWrite } from "../../src/ports/index.ts";
+import type { LogWrite, SnapshotMeta } from "../../src/ports/index.ts";
 import { isQuorum } from "./invariants.ts";
 
 export class ConfigurationRules {
   readonly #violated: (what: string) => void;
   /** Every configuration that was ever in a log, by "index/term". */
   readonly #known = new Map<string, Configuration>();
+  /** Those that leaders have committed, in order. */
+  readonly #committed: { readonly index: LogIndex; readonly configuration: Configuration }[] = [];
 
   constructor(violated: (what: string) => void) {
     this.#violated = violated;
@@ -37,10 +40,24 @@ export class ConfigurationRules {
   /** A leader commits an entry by counting. */
   commits(name: string, index: LogIndex, term: Term, isDurable: (node: NodeId) => boolean): void {
     const configuration = this.#known.get(`${index}/${term}`);
-    if (configuration === undefined || isQuorum(configuration, isDurable)) return;
+    if (configuration === undefined) return;
+    this.#committed.push({ index, configuration });
+    if (isQuorum(configuration, isDurable)) return;
     this.#violated(
       `configuration: ${name} commits ${describeConfiguration(configuration)} at ${index}, which no ` +
         "quorum of it has synced",
+    );
+  }
+
+  /** A log is cut: the snapshot in place of its beginning names the configuration of its end (Raft thesis 5.1). */
+  cuts(name: string, { configuration, index }: SnapshotMeta): void {
+    const inForce = this.#committed.findLast((committed) => committed.index <= index);
+    if (inForce === undefined) return;
+    const named = decodeConfiguration(configuration);
+    if (equalConfigurations(named, inForce.configuration)) return;
+    this.#violated(
+      `configuration: ${name} cuts its log at ${index} and names ${describeConfiguration(named)}, ` +
+        `there it is ${describeConfiguration(inForce.configuration)}`,
     );
   }
 

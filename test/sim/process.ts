@@ -258,7 +258,7 @@ export class SimProcess {
       replica: replicaOfNode(machine.node, 0),
       installed: position.installed,
       makeStateMachine: (groupLog) => {
-        const log = checkedGroupLog(groupLog, this.#world);
+        const log = checkedGroupLog(groupLog, machine, this.#world);
         shard = new Shard(this.#shardOptions(group, database, log), position);
         return checkedStateMachine(shard.stateMachine, group, machine, this.#world);
       },

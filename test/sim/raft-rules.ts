@@ -13,7 +13,7 @@ import {
   type Term,
 } from "../../src/base/index.ts";
 import { BOOTSTRAP_INDEX, type Message, type RaftNode } from "../../src/domain/raft/index.ts";
-import type { LogWrite } from "../../src/ports/index.ts";
+import type { LogWrite, SnapshotMeta } from "../../src/ports/index.ts";
 import { readFrame } from "../../src/runtime/consensus/frame.ts";
 import { ConfigurationRules } from "./configuration-rules.ts";
 import type { Machine } from "./machine.ts";
@@ -90,6 +90,12 @@ export class RaftRules {
     this.#configurations.appends(machine.name, write, before);
   }
 
+  /** A snapshot takes the place of a log or of its beginning. */
+  cuts(machine: Machine, snapshot: SnapshotMeta): void {
+    this.look();
+    this.#configurations.cuts(machine.name, snapshot);
+  }
+
   /** What a node hands to a link. */
   sends(machine: Machine, to: NodeId, frame: Uint8Array): void {
     const replica = machine.process?.replica(this.#group) ?? null;
@@ -142,11 +148,20 @@ export class RaftRules {
     };
   }
 
-  /** A read index is asked for; call the result when it is there. */
-  asksForRead(): () => void {
+  /**
+   * A read index is asked for; call the result with it when it is there. It holds all that any leader had committed
+   * when it was asked for (Raft thesis 6.4).
+   */
+  asksForRead(machine: Machine): (index: LogIndex) => void {
+    this.look();
     const number = ++this.#askedCount;
-    return () => {
+    const least = this.#committedUpTo;
+    return (index) => {
       this.#confirmed = Math.max(this.#confirmed, number);
+      if (index >= least) return;
+      this.#violated(
+        `read index: ${machine.name} was told ${index}, ${least} was committed when it asked`,
+      );
     };
   }
 
