@@ -283,6 +283,12 @@ export class LinkTransport implements Transport {
     this.#handshakes.delete(handshake);
     const peer = this.#peer(hello.node);
     peer.dial = null;
+    if (this.#cut.has(hello.node)) {
+      // Removed since its hello was judged, which may be a ping's time ago.
+      handshake.connection.end("cut off", null);
+      this.#forgetIdle(peer);
+      return;
+    }
     peer.lastError = null;
     const link = new Link(handshake.connection, hello, {
       limits: this.#limits,
