@@ -232,8 +232,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: `${STORE}/router.ts`,
-        find: "uncertain ||= !CERTAIN.has(code);",
-        replace: "uncertain = !CERTAIN.has(code);",
+        find: "uncertain ||= mayHaveRun(error);",
+        replace: "uncertain = mayHaveRun(error);",
       },
     ],
   },
