@@ -28,7 +28,10 @@ export interface GroupLog {
    * with NO_QUORUM or NOT_LEADER after `timeoutMs`.
    */
   readIndex(timeoutMs: number): Promise<LogIndex>;
-  /** Snapshot meta for an applied index: its term and the configuration in force there. */
+  /**
+   * Snapshot meta for an applied index: its term and the configuration in force there. Throws UNREACHABLE where the
+   * log does not hold it: a state behind the log's cut, which waits to be replaced.
+   */
   metaAt(index: LogIndex): SnapshotMeta;
   commitIndex(): LogIndex;
   /** Asks for the group's log to be cut below what `durableIndex` allows. */

@@ -115,7 +115,12 @@ export class HostedGroup implements GroupLog {
 
   metaAt(index: LogIndex): SnapshotMeta {
     // A machine that no command has reached yet is at the bootstrap's state, whatever it calls that.
-    return this.node.metaAt(index < BOOTSTRAP_INDEX ? BOOTSTRAP_INDEX : index);
+    const at = index < BOOTSTRAP_INDEX ? BOOTSTRAP_INDEX : index;
+    if (this.node.termOf(at) !== null) return this.node.metaAt(at);
+    throw new MyceliumError(
+      "UNREACHABLE",
+      `Cannot describe the state at ${index}: the log here begins later, its own state is still to come; ask another`,
+    );
   }
 
   commitIndex(): LogIndex {
