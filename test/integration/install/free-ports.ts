@@ -2,16 +2,20 @@
 
 import { createServer } from "node:net";
 
+/** Below those the kernel gives to outgoing connections (ip_local_port_range), which come and go. */
 const FIRST = 20_000;
 const STEP = 8;
+const SLOT_COUNT = 1_500;
 const TRIES_MAX = 500;
 
-let next = FIRST + (process.pid % 2_000) * STEP;
+const taken = new Set<number>();
 
+/** Anywhere in the range: other test processes look for ports at the same time. */
 export async function freePorts(): Promise<{ port: number; p2pPort: number }> {
   for (let i = 0; i < TRIES_MAX; i++) {
-    const base = next;
-    next = next + STEP > 60_000 ? FIRST : next + STEP;
+    const base = FIRST + Math.floor(Math.random() * SLOT_COUNT) * STEP;
+    if (taken.has(base)) continue;
+    taken.add(base);
     const free = await Promise.all([base, base + 1, base + 2].map(isFree));
     if (free.every(Boolean)) return { port: base, p2pPort: base + 1 };
   }
