@@ -41,6 +41,9 @@ export function checkedLogStore(store: LogStore, machine: Machine, world: World)
 
 function tellMoments(write: LogWrite, machine: Machine, world: World): void {
   if ((write.hardState?.votedFor ?? null) !== null) world.onMoment?.("vote", machine);
+  if (write.entries.length > 1 && machine.process?.replica(write.group)?.role === "follower") {
+    world.onMoment?.("catch-up", machine);
+  }
   if (write.entries.some((entry) => entry.kind === "configuration")) {
     world.onMoment?.("configuration", machine);
   }

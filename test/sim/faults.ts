@@ -8,6 +8,15 @@ import { MAIN, type World } from "./world.ts";
 /** Wall clocks stay within what the network tolerates: 5 minutes from the members' median. */
 const WALL_JUMP_MAX_MS = 100_000;
 
+/** How long after its moment an ambush strikes at the latest. */
+const REACH_MS: Readonly<Record<Moment, number>> = {
+  vote: 30,
+  lead: 150,
+  configuration: 1,
+  "old-commit": 0.2,
+  "catch-up": 5,
+};
+
 export class Faults {
   readonly #world: World;
   readonly #random: Random;
@@ -89,11 +98,12 @@ export class Faults {
   /** Strikes at a moment that some mistake would need: once in a few. */
   #ambush(moment: Moment, machine: Machine): void {
     if (!this.#world.plan.ambushes.includes(moment) || this.#random.below(3) > 0) return;
-    const reachMs = { vote: 30, lead: 150, configuration: 1, "old-commit": 0.2 }[moment];
+    const reachMs = REACH_MS[moment];
     this.#world.scheduler.schedule(this.#random.float() ** 2 * reachMs, () => {
       if (!this.#isStormy) return;
       if (moment === "configuration") this.#cutOff(machine);
       else if (moment === "old-commit") this.#blinkMany(machine);
+      else if (moment === "catch-up") this.#blink(machine);
       else if (this.#random.below(2) === 0) this.#blink(machine);
       else this.#isolate(machine);
     });

@@ -27,7 +27,8 @@ export type Fault = (typeof FAULTS)[number];
 /** Moments at which a fault does most harm; some plans lie in wait for them. */
 export const MOMENTS = ["vote", "lead", "configuration", "old-commit"] as const;
 
-export type Moment = (typeof MOMENTS)[number];
+/** Besides in duels: a follower takes several entries at once, and is lost before it says so. */
+export type Moment = (typeof MOMENTS)[number] | "catch-up";
 
 export interface Plan {
   readonly seed: number;
@@ -103,7 +104,7 @@ function duelOf(plan: Plan, random: Random): Plan {
     weights: Array.from({ length: nodeCount }, () => 1),
     learnerCount: isStill ? 0 : 1,
     faults: isStill ? DUEL_FAULTS : [...DUEL_FAULTS, "change-members", "change-members"],
-    ambushes: MOMENTS,
+    ambushes: [...MOMENTS, "catch-up"],
     faultGapMs: 120 + random.below(300),
     faultLengthMs: 300 + random.below(900),
     stormMs: 15_000,
