@@ -20,9 +20,17 @@ import {
 /** `openBundle` and the signer leave it at least so much of its life. */
 const BUNDLE_WAIT_MAX_MS = BUNDLE_AGE_MAX_MS / 2;
 
+/** A last batch of fewer says nothing about how many come now. */
+const GATHER_COUNT_MIN = 8;
+/** With this share of the last batch's requests there is no need to wait. */
+const GATHER_SHARE = 0.75;
+
 export class LeaderBatches {
   readonly #context: ShardContext;
   readonly #queue = new TaskQueue();
+  /** Requests in the last batch. */
+  #lastCount = 0;
+  #hasGathered = false;
   readonly #onCorrupt: (reason: string) => void;
 
   constructor(context: ShardContext, onCorrupt: (reason: string) => void) {
@@ -32,6 +40,17 @@ export class LeaderBatches {
 
   get queuedCount(): number {
     return this.#queue.count;
+  }
+
+  /**
+   * Whether to wait a moment for more: clients that were answered together come back together, and a batch costs
+   * much the same for one request as for many. Once a batch, and never when the last one was small.
+   */
+  shouldGather(): boolean {
+    const few = this.#queue.count < this.#lastCount * GATHER_SHARE;
+    if (this.#hasGathered || this.#lastCount < GATHER_COUNT_MIN || !few) return false;
+    this.#hasGathered = this.#queue.count > 0;
+    return this.#hasGathered;
   }
 
   /** Queues each request of another node's bundle. Throws what `openBundle` and the queue's limits refuse. */
@@ -71,6 +90,8 @@ export class LeaderBatches {
     const pinned = context.newBatchContext();
     const limit = { countMax: limits.batchCountMax, bytesMax: limits.batchBytesMax };
     const tasks = this.#queue.take(limit).filter((task) => isCurrent(task, pinned));
+    this.#lastCount = tasks.length;
+    this.#hasGathered = false;
     if (tasks.length === 0) return;
     let outcome: BatchOutcome;
     try {

@@ -8,6 +8,8 @@ export interface ShardLimits {
   readonly batchCountMax: number;
   /** Bytes of bundles in one batch. */
   readonly batchBytesMax: number;
+  /** How long a leader under load lets a batch gather. */
+  readonly gatherMs: number;
   /** Requests waiting on a leader, in number and bytes; more are refused as OVERLOADED. */
   readonly queueCountMax: number;
   readonly queueBytesMax: number;
@@ -56,6 +58,7 @@ export interface ShardLimits {
 export const SHARD_LIMITS: ShardLimits = {
   batchCountMax: 512,
   batchBytesMax: 1 << 20,
+  gatherMs: 1,
   queueCountMax: 10_000,
   queueBytesMax: 64 << 20,
   bundleBytesMax: 1 << 20,

@@ -245,6 +245,7 @@ export class ShardLoop implements StateMachine {
     else if (this.#checks.isUrgent) this.#checks.propose();
     else if (context.problems.has("digest")) return this.#refuseWrites();
     else if (this.#gathersInteractive()) await this.interactive.openNext();
+    else if (this.#batches.shouldGather()) await context.pause(context.options.limits.gatherMs);
     else if (this.#batches.queuedCount > 0) await this.#batches.run();
     else if (this.#checks.isWanted) this.#checks.propose();
     else return false;
