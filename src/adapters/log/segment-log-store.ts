@@ -272,7 +272,7 @@ export class SegmentLogStore implements LogStore {
     segment.file.write(bytes, offset);
     if (metadata !== null) this.#opened().votes.write(metadata);
     segment.file.sync();
-    this.#policy.observe(performance.now() - startedMs);
+    this.#policy.observeBlocking(performance.now() - startedMs);
   }
 
   async #writeThreaded({ segment, bytes, offset, metadata }: PlannedBatch): Promise<void> {
@@ -284,7 +284,7 @@ export class SegmentLogStore implements LogStore {
     // Wait for both also when one fails: no write may be under way when the next one starts.
     const results = await Promise.allSettled([entries, votes]);
     for (const result of results) if (result.status === "rejected") throw result.reason;
-    this.#policy.observe(performance.now() - startedMs);
+    this.#policy.observeThreaded(performance.now() - startedMs);
   }
 
   #finish(batch: PlannedBatch): void {
