@@ -87,6 +87,10 @@ export class Applier {
     const { open } = context;
     assert(open !== null, "a commit without an open batch");
     context.open = null;
+    // A quorum has it on disk, which is what an acknowledgement promises; the file follows before anything else is
+    // done, and strong reads wait for it.
+    context.acknowledgedIndex = entry.index;
+    open.committed();
     try {
       await context.options.database.commit(entry.index);
     } catch (error) {
@@ -94,14 +98,12 @@ export class Applier {
       context.options.logger.warn("store commit failed", { reason: messageOf(error) });
       context.rollback();
       await this.#execute([commandOf(entry)]);
-      open.committed();
       return;
     }
     this.#committed.shift();
     context.pinnedTimeMs = open.timeMs;
     this.#digests.book.record(entry.index, open.digest);
     context.noteApplied(entry.index);
-    open.committed();
   }
 
   /** The leader's own check of a table has no transaction open: it is executed as on every other replica. */

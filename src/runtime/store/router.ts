@@ -21,6 +21,8 @@ import { ReadTransaction } from "./read-transaction.ts";
 import type { ShardLoop } from "./shard-loop.ts";
 import { RemoteLane, WriteTransaction } from "./write-transaction.ts";
 
+/** A local read waits at most so long for what this leader acknowledged last. */
+const OWN_WRITES_MS = 50;
 /** Pause between tries when no leader is known and none is announced. */
 const RETRY_PAUSE_MS = 50;
 /** After these a try is repeated. */
@@ -76,6 +78,7 @@ export class ShardRouter implements SqlService {
   async read(program: Program, options: ReadOptions): Promise<ProgramResult> {
     const { consistency, role, deadlineMs } = options;
     if (consistency.level === "strong") await this.#strong();
+    if (consistency.level === "local") await this.#ownWrites();
     if (consistency.level === "bounded") {
       await this.#loop.context.gate.bounded(consistency.maxStaleMs, this.#options.limits.retryMs);
     }
@@ -116,6 +119,14 @@ export class ShardRouter implements SqlService {
       await this.#leaderMayHaveChanged();
     } while (this.#options.clock.monotonicMs() < deadlineMs);
     throw this.#noQuorum(last);
+  }
+
+  /** Whoever was answered here sees it here: a moment, unless this node cannot apply what it has. */
+  #ownWrites(): Promise<void> {
+    const { acknowledgedIndex, applied } = this.#loop.context;
+    return applied.reached(acknowledgedIndex, OWN_WRITES_MS).catch((error) => {
+      if (errorCodeOf(error) !== "NO_QUORUM") throw error;
+    });
   }
 
   #laneOf(leader: NodeId): RemoteLane | ShardLane {

@@ -41,6 +41,8 @@ export class ShardContext {
   readonly problems = new Map<string, StoreProblem>();
   leadership: Leadership = NO_LEADERSHIP;
   open: OpenBatch | null = null;
+  /** The last entry this leader acknowledged; it may be some microseconds ahead of what is applied here. */
+  acknowledgedIndex: LogIndex;
   /** Time of the last batch that was applied or opened interactively. */
   pinnedTimeMs: number;
   stopped = false;
@@ -58,6 +60,7 @@ export class ShardContext {
     this.options = options;
     this.applied = new AppliedIndex(options.clock, position.appliedIndex);
     this.gate = new ReadGate(options.clock, options.log, this.applied);
+    this.acknowledgedIndex = position.appliedIndex;
     this.pinnedTimeMs = position.pinnedTimeMs;
   }
 
