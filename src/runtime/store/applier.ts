@@ -5,7 +5,7 @@ import { type Batch, decodeBatch } from "../../domain/replication/index.ts";
 import type { CommittedBatch, LogEntry } from "../../ports/index.ts";
 import { requestsOfCommitted } from "./bundles.ts";
 import type { DigestWatch } from "./digest-watch.ts";
-import type { ShardContext } from "./shard-context.ts";
+import { DISK_PROBLEM, type ShardContext } from "./shard-context.ts";
 import type { TableChecks } from "./table-checks.ts";
 
 /** A committed command with what it holds. */
@@ -20,6 +20,7 @@ export class Applier {
   readonly #checks: TableChecks;
   readonly #onForeign: () => void;
   readonly #onCorrupt: (reason: string) => void;
+  readonly #onFull: () => void;
   #committed: LogEntry[] = [];
   #received: LogIndex;
 
@@ -27,13 +28,18 @@ export class Applier {
   constructor(
     context: ShardContext,
     parts: { readonly digests: DigestWatch; readonly checks: TableChecks },
-    actions: { readonly onForeign: () => void; readonly onCorrupt: (reason: string) => void },
+    actions: {
+      readonly onForeign: () => void;
+      readonly onCorrupt: (reason: string) => void;
+      readonly onFull: () => void;
+    },
   ) {
     this.#context = context;
     this.#digests = parts.digests;
     this.#checks = parts.checks;
     this.#onForeign = actions.onForeign;
     this.#onCorrupt = actions.onCorrupt;
+    this.#onFull = actions.onFull;
     this.#received = context.applied.value;
   }
 
@@ -173,7 +179,7 @@ export class Applier {
     while (!context.stopped && !context.replacing) {
       try {
         const digests = await context.options.database.apply(batches);
-        context.problems.delete("disk");
+        context.problems.delete(DISK_PROBLEM);
         return digests;
       } catch (error) {
         if (errorCodeOf(error) === "STATE_CORRUPT") {
@@ -188,14 +194,16 @@ export class Applier {
     return null;
   }
 
+  /** Whoever waits for a batch would wait for room: they are told, and come back when they like. */
   #noteDiskFull(): void {
     const { problems, options } = this.#context;
-    if (!problems.has("disk")) options.log.handOver("the disk is full");
-    problems.set("disk", {
+    if (!problems.has(DISK_PROBLEM)) options.log.handOver("the disk is full");
+    problems.set(DISK_PROBLEM, {
       what: "the disk is full",
       why: "committed writes cannot be stored here; this node falls behind",
       todo: "free some space: it goes on by itself",
     });
+    this.#onFull();
   }
 }
 

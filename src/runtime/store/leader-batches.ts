@@ -8,7 +8,7 @@ import type { Batch, BatchContext, SignedBundle } from "../../domain/replication
 import type { ProgramResult } from "../../domain/sql/index.ts";
 import type { BatchOutcome } from "../../ports/index.ts";
 import { BUNDLE_AGE_MAX_MS } from "./bundles.ts";
-import type { ShardContext } from "./shard-context.ts";
+import { DISK_PROBLEM, diskFull, type ShardContext } from "./shard-context.ts";
 import {
   notLeader,
   type OpenedBundle,
@@ -61,6 +61,7 @@ export class LeaderBatches {
   /** Queues each request of a bundle that was checked, or that this node signed itself just now. */
   submitOpened(bundle: OpenedBundle): Promise<ProgramResult>[] {
     if (!this.#context.leads()) throw notLeader();
+    if (this.#context.problems.has(DISK_PROBLEM)) throw diskFull();
     const { queueCountMax, queueBytesMax } = this.#context.options.limits;
     if (this.#queue.count >= queueCountMax || this.#queue.sizeBytes >= queueBytesMax) {
       throw new MyceliumError(

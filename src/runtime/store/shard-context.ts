@@ -3,7 +3,7 @@
  * that a transaction is open on the database only while this node leads: `dropOpen` ends it in every other case.
  */
 
-import type { LogIndex, MyceliumError, NodeId } from "../../base/index.ts";
+import { type LogIndex, MyceliumError, type NodeId } from "../../base/index.ts";
 import {
   type Batch,
   type BatchContext,
@@ -33,6 +33,17 @@ interface OpenBatch {
 const GIVE_WAY_EVERY_MS = 10_000;
 
 const NO_LEADERSHIP = { term: 0, leader: null, ready: false } as unknown as Leadership;
+
+/** Among the problems: committed writes wait for room on the disk. */
+export const DISK_PROBLEM = "disk";
+
+/** What is said to writes meanwhile. */
+export function diskFull(): MyceliumError {
+  return new MyceliumError(
+    "DISK_FULL",
+    "Cannot write: database or disk is full; free some space on the leader, then retry",
+  );
+}
 
 export class ShardContext {
   readonly options: ShardOptions;

@@ -31,7 +31,7 @@ import { DigestWatch } from "./digest-watch.ts";
 import { InteractiveHost } from "./interactive-host.ts";
 import { LeaderBatches } from "./leader-batches.ts";
 import type { ShardOptions } from "./options.ts";
-import { ShardContext } from "./shard-context.ts";
+import { DISK_PROBLEM, diskFull, ShardContext } from "./shard-context.ts";
 import { SnapshotFetcher } from "./snapshot-fetcher.ts";
 import type { StoreStatus } from "./store-status.ts";
 import { TableChecks } from "./table-checks.ts";
@@ -79,7 +79,11 @@ export class ShardLoop implements StateMachine {
     this.#applier = new Applier(
       this.context,
       { digests: this.digests, checks: this.#checks },
-      { onForeign: () => this.#endOpen(), onCorrupt: resync },
+      {
+        onForeign: () => this.#endOpen(),
+        onCorrupt: resync,
+        onFull: () => this.#refuseForRoom(),
+      },
     );
     this.#checks.run().catch((error) => options.onFatal(error));
   }
@@ -123,8 +127,9 @@ export class ShardLoop implements StateMachine {
     this.#gather = gather;
   }
 
-  /** True while a batch is under way: what is submitted now only waits. */
+  /** True while a batch is under way: what is submitted now only waits. Not so while it is refused for want of room. */
   get busy(): boolean {
+    if (this.context.problems.has(DISK_PROBLEM)) return false;
     return this.#pumping || this.context.open !== null;
   }
 
@@ -258,6 +263,12 @@ export class ShardLoop implements StateMachine {
     if (!this.interactive.waiting) return false;
     this.#interactiveTurn = !this.#interactiveTurn || this.#batches.queuedCount === 0;
     return this.#interactiveTurn;
+  }
+
+  #refuseForRoom(): void {
+    this.#gather();
+    this.#batches.refuseAll(diskFull());
+    this.interactive.refuseAll(diskFull());
   }
 
   #refuseWrites(): false {
