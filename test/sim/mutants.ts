@@ -354,8 +354,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: `${STORE}/leader-batches.ts`,
-        find: "this.#context.gate.strong(retryMs).then(reply, () => refuse(notLeader()));",
-        replace: "void retryMs; reply();",
+        find: "this.#context.confirmLed().then(reply, refuse);",
+        replace: "reply();",
       },
     ],
   },

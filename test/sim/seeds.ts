@@ -15,4 +15,8 @@ export const FOUND_BUGS: readonly FoundBug[] = [
   { seed: 624, bug: "a replica that only no-ops had reached could not name its snapshot" },
   { seed: 5197, bug: "a replica fetched its copy twice at once" },
   { seed: 5394, bug: "a replica fetched its copy from one that was fetching its own" },
+  {
+    seed: 60945,
+    bug: "a deposed leader answered from its old state with its successor's read index",
+  },
 ];

@@ -150,7 +150,7 @@ export class InteractiveHost {
     } finally {
       this.#end(session);
     }
-    return context.gate.strong(context.options.limits.retryMs);
+    await context.confirmLed();
   }
 
   close(id: string, author: NodeId): void {

@@ -121,8 +121,7 @@ export class LeaderBatches {
     if (applied.length === 0) {
       this.#context.rollback();
       // Nothing changed, but the answers rest on what was read: a deposed leader may not give them.
-      const { retryMs } = this.#context.options.limits;
-      this.#context.gate.strong(retryMs).then(reply, () => refuse(notLeader()));
+      this.#context.confirmLed().then(reply, refuse);
       return;
     }
     const { digest } = outcome;

@@ -3,7 +3,7 @@
  * that a transaction is open on the database only while this node leads: `dropOpen` ends it in every other case.
  */
 
-import { type LogIndex, MyceliumError, type NodeId } from "../../base/index.ts";
+import { errorCodeOf, type LogIndex, MyceliumError, type NodeId } from "../../base/index.ts";
 import {
   type Batch,
   type BatchContext,
@@ -106,6 +106,18 @@ export class ShardContext {
     const { timeMs } = batch.context;
     this.open = { proposal, timeMs, digest, check, committed, abandoned };
     return true;
+  }
+
+  /**
+   * Proves that this node led from now until the end: what it read before was current then. A read index alone does
+   * not: a deposed leader gets one too, from its successor. Rejects with NOT_LEADER.
+   */
+  async confirmLed(): Promise<void> {
+    const { term } = this.leadership;
+    await this.gate.strong(this.options.limits.retryMs).catch((error) => {
+      throw errorCodeOf(error) === undefined ? error : notLeader();
+    });
+    if (!this.leads(term)) throw notLeader();
   }
 
   /** Rolls the proposed batch back, if there is one: its log entry may be committed yet, by another leader. */
