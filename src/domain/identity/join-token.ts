@@ -46,7 +46,7 @@ const TOKEN_SIZE_MAX = 2_048;
 /** Size, version, network id, seed, expiry, kind, number of addresses, checksum. */
 const TOKEN_SIZE_MIN = SIZE_BYTES + 1 + 32 + KEY_SIZE_BYTES + 4 + 1 + 1 + CHECKSUM_SIZE;
 const TEXT_LENGTH_MAX = 8_192;
-const TODO = "create a new one with `mycelium token create`";
+const ADVICE = "create a new one with `mycelium token create`";
 
 const KINDS: readonly { readonly class: NodeClass; readonly role: NodeRole }[] = [
   { class: "sclerotium", role: "validator" },
@@ -85,7 +85,7 @@ export function decodeJoinToken(text: string, nowMs: number): JoinToken {
   const agoMs = nowMs - token.expiresAtMs;
   throw new MyceliumError(
     "TOKEN_EXPIRED",
-    `Cannot join: the token expired ${formatDurationMs(agoMs)} ago; ${TODO}`,
+    `Cannot join: the token expired ${formatDurationMs(agoMs)} ago; ${ADVICE}`,
   );
 }
 
@@ -96,7 +96,7 @@ function unwrap(text: string): Uint8Array {
   if (line === "")
     throw badToken("is empty", `pass the line that \`mycelium token create\` printed`);
   if (!line.startsWith(HEAD)) {
-    throw badToken(`does not begin with "${HEAD}"`, `it is no join token; ${TODO}`);
+    throw badToken(`does not begin with "${HEAD}"`, `it is no join token; ${ADVICE}`);
   }
   const letters = line.slice(HEAD.length);
   const foreign = foreignLetterAt(letters);
@@ -134,7 +134,7 @@ function parseToken(body: Uint8Array): JoinToken {
   const kind = KINDS[body[69] ?? KINDS.length];
   const addresses = parseAddresses(body.subarray(70));
   if (kind === undefined || addresses === null) {
-    throw badToken("is altered", `its content makes no sense; ${TODO}`);
+    throw badToken("is altered", `its content makes no sense; ${ADVICE}`);
   }
   return {
     networkId: asNetworkId(toHex(body.subarray(1, 33))),
