@@ -30,10 +30,10 @@ import {
   verifyGrant,
 } from "../domain/identity/index.ts";
 import { OWN_FEATURES } from "../domain/wire/index.ts";
-import type { Clock, GroupLog, Logger, ShardPosition } from "../ports/index.ts";
+import type { Clock, GroupLog, Logger } from "../ports/index.ts";
 import { Consensus } from "../runtime/consensus/index.ts";
 import { MemberStore, Membership } from "../runtime/membership/index.ts";
-import { Shard, type ShardOptions } from "../runtime/store/index.ts";
+import { openOrReset, Shard, type ShardOptions } from "../runtime/store/index.ts";
 import { groupsFor, MAIN, SYSTEM } from "./groups.ts";
 import { guardFile } from "./guard.ts";
 import { Links } from "./links.ts";
@@ -224,18 +224,6 @@ async function checkFile(database: SqliteShardDatabase, shard: Shard, host: Host
     const code = errorCodeOf(error);
     if (code === undefined) host.onFatal(error);
     else if (code === "STATE_CORRUPT") await shard.resync(messageOf(error));
-  }
-}
-
-/** A damaged database is emptied; the caller has it filled from another replica. */
-async function openOrReset(
-  database: SqliteShardDatabase,
-): Promise<{ position: ShardPosition; damage: string | null }> {
-  try {
-    return { position: await database.open(), damage: null };
-  } catch (error) {
-    if (errorCodeOf(error) !== "STATE_CORRUPT") throw error;
-    return { position: await database.reset(), damage: messageOf(error) };
   }
 }
 

@@ -12,7 +12,6 @@ import {
   errorCodeOf,
   type GroupId,
   type LogIndex,
-  messageOf,
   type NodeId,
   nodeOfReplica,
   present,
@@ -27,9 +26,14 @@ import {
   makeConfiguration,
   type RaftNode,
 } from "../../src/domain/raft/index.ts";
-import type { GroupLog, ShardPosition, SqlService } from "../../src/ports/index.ts";
+import type { GroupLog, SqlService } from "../../src/ports/index.ts";
 import { CONSENSUS_SETTINGS, Consensus } from "../../src/runtime/consensus/index.ts";
-import { SHARD_LIMITS, Shard, type ShardOptions } from "../../src/runtime/store/index.ts";
+import {
+  openOrReset,
+  SHARD_LIMITS,
+  Shard,
+  type ShardOptions,
+} from "../../src/runtime/store/index.ts";
 import {
   checkedGroupLog,
   checkedLogStore,
@@ -304,17 +308,6 @@ export class SimProcess {
       if (shard.serves(method)) return shard.handle(from, method, payload);
     }
     throw new Error(`nobody serves ${method}`);
-  }
-}
-
-async function openOrReset(
-  database: MemoryShardDatabase,
-): Promise<{ position: ShardPosition; damage: string | null }> {
-  try {
-    return { position: await database.open(), damage: null };
-  } catch (error) {
-    if (errorCodeOf(error) !== "STATE_CORRUPT") throw error;
-    return { position: await database.reset(), damage: messageOf(error) };
   }
 }
 

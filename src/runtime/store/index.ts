@@ -1,3 +1,4 @@
+export { openOrReset } from "./open-or-reset.ts";
 export {
   type Authority,
   type Peers,
