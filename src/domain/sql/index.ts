@@ -1,4 +1,11 @@
 export {
+  atomicProgram,
+  failureOf,
+  type ProgramFailure,
+  plainProgram,
+  statement,
+} from "./atomic-program.ts";
+export {
   type AuthorizerAction,
   type AuthorizerContext,
   authorize,
@@ -20,6 +27,7 @@ export {
   type FunctionClass,
   type ModuleClass,
 } from "./function-policy.ts";
+export { blobOf, numberOf, type Row, rowsOf, textOf } from "./own-rows.ts";
 export { PackReader } from "./pack-reader.ts";
 export { PackWriter } from "./pack-writer.ts";
 export { classifyPragma, type PragmaSetting } from "./pragma-policy.ts";

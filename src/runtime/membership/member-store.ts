@@ -16,26 +16,22 @@ import {
   signedPartShape,
   type TrustTier,
 } from "../../domain/identity/index.ts";
-import type { Program, ProgramResult } from "../../domain/sql/index.ts";
+import {
+  atomicProgram,
+  blobOf,
+  failureOf,
+  numberOf,
+  type Program,
+  type ProgramFailure,
+  type ProgramResult,
+  plainProgram,
+  statement,
+  textOf,
+} from "../../domain/sql/index.ts";
 import { decodeCbor, encodeCbor } from "../../domain/wire/index.ts";
 import type { SqlService } from "../../ports/index.ts";
 import { type Announcement, encodeAnnouncement, type MemberList } from "./member.ts";
-import {
-  atomicProgram,
-  failureOf,
-  type ProgramFailure,
-  plainProgram,
-  statement,
-} from "./programs.ts";
-import {
-  blobOf,
-  MEMBER_COLUMNS,
-  memberOfRow,
-  numberOf,
-  revokedOfRow,
-  rowsOf,
-  textOf,
-} from "./rows.ts";
+import { MEMBER_COLUMNS, memberOfRow, memberRowsOf, revokedOfRow } from "./rows.ts";
 import { schemaProgram } from "./schema.ts";
 
 /** A join token as the network remembers it. */
@@ -113,10 +109,10 @@ export class MemberStore {
       ),
       "local",
     );
-    if (numberOf(rowsOf(result, 0)[0]?.[0]) === 0) return null;
+    if (numberOf(memberRowsOf(result, 0)[0]?.[0]) === 0) return null;
     return {
-      members: rowsOf(result, 1).map(memberOfRow),
-      revoked: rowsOf(result, 2).map(revokedOfRow),
+      members: memberRowsOf(result, 1).map(memberOfRow),
+      revoked: memberRowsOf(result, 2).map(revokedOfRow),
     };
   }
 
@@ -170,7 +166,7 @@ export class MemberStore {
     const sql =
       "SELECT voucher, sponsor_grant, uses_left, expires_at_ms FROM _mycelium_tokens WHERE token_key = ?1";
     const result = await this.#read(plainProgram(statement(sql, toHex(tokenKey))), "strong");
-    const row = rowsOf(result, 0)[0];
+    const row = memberRowsOf(result, 0)[0];
     if (row === undefined) return null;
     return {
       voucher: voucherShape(decodeCbor(blobOf(row[0])), "voucher"),
@@ -184,7 +180,7 @@ export class MemberStore {
   async findGrant(node: NodeId): Promise<{ grant: Uint8Array; tokenKey: string } | null> {
     const sql = "SELECT grant_chain, token_key FROM _mycelium_grants WHERE node_id = ?1";
     const result = await this.#read(plainProgram(statement(sql, node)), "strong");
-    const row = rowsOf(result, 0)[0];
+    const row = memberRowsOf(result, 0)[0];
     return row === undefined ? null : { grant: blobOf(row[0]), tokenKey: textOf(row[1]) };
   }
 

@@ -1,20 +1,20 @@
-/** Reads rows of the membership tables. They are our own, so what does not fit them is damage: MALFORMED. */
+/** Reads rows of the membership tables. */
 
-import { MyceliumError } from "../../base/index.ts";
-import type { ProgramResult, SqlValue } from "../../domain/sql/index.ts";
+import {
+  blobOf,
+  numberOf,
+  type ProgramResult,
+  type Row,
+  rowsOf,
+  textOf,
+} from "../../domain/sql/index.ts";
 import { decodeAnnouncement, type Member, memberShape, type RevokedNode } from "./member.ts";
 
 export const MEMBER_COLUMNS =
   "node_id, class, role, tier, state, replica_life, joined_at_ms, announcement";
 
-export type Row = readonly SqlValue[];
-
-/** The rows of one step. Throws SQL when the step failed or did not run. */
-export function rowsOf(result: ProgramResult, step: number): readonly Row[] {
-  const outcome = result.steps[step];
-  if (outcome?.ok) return outcome.result.rows;
-  const found = outcome?.error.message ?? "the statement did not run";
-  throw new MyceliumError("SQL", `Cannot read the member list: ${found}`);
+export function memberRowsOf(result: ProgramResult, step: number): readonly Row[] {
+  return rowsOf(result, step, "the member list");
 }
 
 export function memberOfRow(row: Row): Member {
@@ -36,26 +36,4 @@ export function memberOfRow(row: Row): Member {
 
 export function revokedOfRow([id, reason]: Row): RevokedNode {
   return { id: textOf(id) as RevokedNode["id"], reason: reason === "left" ? "left" : "removed" };
-}
-
-export function textOf(value: SqlValue | undefined): string {
-  if (typeof value === "string") return value;
-  throw damaged("text", value);
-}
-
-export function numberOf(value: SqlValue | undefined): number {
-  if (typeof value === "bigint" && Number.isSafeInteger(Number(value))) return Number(value);
-  throw damaged("an integer", value);
-}
-
-export function blobOf(value: SqlValue | undefined): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  throw damaged("a blob", value);
-}
-
-function damaged(needed: string, found: SqlValue | undefined): MyceliumError {
-  return new MyceliumError(
-    "MALFORMED",
-    `Cannot read the member list: found ${found === null ? "NULL" : typeof found}, needed ${needed}`,
-  );
 }

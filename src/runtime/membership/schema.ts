@@ -3,8 +3,7 @@
  * too many, an expired token, a known node or a full network break a constraint, and the whole program is undone.
  */
 
-import type { Program } from "../../domain/sql/index.ts";
-import { atomicProgram, statement } from "./programs.ts";
+import { atomicProgram, type Program, statement } from "../../domain/sql/index.ts";
 
 const SCHEMA_VERSION = "1";
 

@@ -1,6 +1,7 @@
-/** Programs on the tables of membership, as data. Each is atomic: it fails as a whole, naming the step that failed. */
+/** Programs of the agent on its own tables, as data, and what their results hold. */
 
-import type { Program, ProgramResult, SqlValue, Statement, Step } from "../../domain/sql/index.ts";
+import type { Program, ProgramResult, Statement, Step } from "./program.ts";
+import type { SqlValue } from "./value.ts";
 
 export function statement(sql: string, ...args: readonly SqlValue[]): Statement {
   return { sql, args, namedArgs: [], wantRows: true };
