@@ -42,7 +42,9 @@ export type ErrorCode =
   | "FORBIDDEN"
   | "MALFORMED"
   | "TOO_LARGE"
-  | "SQL";
+  | "SQL"
+  // What a release does not prove about itself.
+  | "UPDATE_REFUSED";
 
 /** Facts about an error, for logs and `--json`; never a secret. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;

@@ -12,6 +12,7 @@ export type {
 } from "./log-store.ts";
 export type { LogFields, Logger, LogLevel } from "./logger.ts";
 export type { Labels, Metrics } from "./metrics.ts";
+export type { OriginProblem, ReleaseFile, ReleaseSource } from "./release-source.ts";
 export type { SeedStorage } from "./seed-storage.ts";
 export type {
   BatchOutcome,

@@ -1,3 +1,4 @@
+export { canonicalJson, type Json, type JsonObject } from "./canonical-json.ts";
 export {
   CHUNK_INDEX_SIZE_MAX,
   type Chunk,
@@ -7,3 +8,16 @@ export {
   packSizeBytes,
 } from "./chunk-index.ts";
 export { CHUNK_SIZE_MAX, chunkSizeAt, chunksOf } from "./chunker.ts";
+export {
+  ARCHITECTURES,
+  type Architecture,
+  CHANNELS,
+  type Channel,
+  channelTargetName,
+  type Release,
+  type ReleaseTarget,
+  releaseDigest,
+  STATE_FORMAT,
+  type TargetNames,
+  targetNames,
+} from "./release.ts";

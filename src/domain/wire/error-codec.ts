@@ -44,6 +44,7 @@ const CODES: Readonly<Record<ErrorCode, true>> = {
   MALFORMED: true,
   TOO_LARGE: true,
   SQL: true,
+  UPDATE_REFUSED: true,
 };
 
 const detail: Shape<string | number | boolean | null> = (value, path) => {
