@@ -23,6 +23,7 @@ export type {
   ShardPosition,
   SnapshotInfo,
 } from "./shard-database.ts";
+export type { CoreStaging, SlotStore, SlotsView, StagedCore } from "./slot-store.ts";
 export type { Consistency, ReadOptions, SqlService, SqlTransaction } from "./sql-service.ts";
 export type {
   Admission,

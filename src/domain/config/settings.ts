@@ -4,6 +4,7 @@
  */
 
 import { optionalSetting, setting } from "./setting.ts";
+import { UPDATE_SETTINGS } from "./update-settings.ts";
 import {
   choiceType,
   durationType,
@@ -393,4 +394,6 @@ export const SETTINGS = {
     "check names in certificates",
     { unavailable: OWN_CERTIFICATES },
   ),
+
+  ...UPDATE_SETTINGS,
 } as const;

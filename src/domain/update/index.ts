@@ -21,3 +21,21 @@ export {
   type TargetNames,
   targetNames,
 } from "./release.ts";
+export type { NodePhase, NodeUpdateView, StagingProgress } from "./node-update-view.ts";
+export {
+  confirmed,
+  reverted,
+  switched,
+  withFloor,
+  withoutStandby,
+  withStandby,
+} from "./slot-changes.ts";
+export {
+  type CheckedStat,
+  formatSlotRecord,
+  NEVER_CHECKED,
+  parseSlotRecord,
+  SLOT_RECORD_SIZE_MAX,
+  type SlotCore,
+  type SlotRecord,
+} from "./slot-record.ts";
