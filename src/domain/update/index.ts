@@ -8,6 +8,7 @@ export {
   packSizeBytes,
 } from "./chunk-index.ts";
 export { CHUNK_SIZE_MAX, chunkSizeAt, chunksOf } from "./chunker.ts";
+export type { NodePhase, NodeUpdateView, StagingProgress } from "./node-update-view.ts";
 export {
   ARCHITECTURES,
   type Architecture,
@@ -21,7 +22,6 @@ export {
   type TargetNames,
   targetNames,
 } from "./release.ts";
-export type { NodePhase, NodeUpdateView, StagingProgress } from "./node-update-view.ts";
 export {
   confirmed,
   reverted,

@@ -192,7 +192,11 @@ function statLine({ sizeBytes, mtimeNs, inode }: CheckedStat): string {
 
 /** One line of printable ASCII, not empty and not "-", which means none. */
 function lineOf(text: string, sizeMax: number): string {
-  const line = text.replace(/[^ -~]+/g, " ").trim().slice(0, sizeMax).trimEnd();
+  const line = text
+    .replace(/[^ -~]+/g, " ")
+    .trim()
+    .slice(0, sizeMax)
+    .trimEnd();
   return line === "" || line === NONE ? "unknown" : line;
 }
 

@@ -1,0 +1,1 @@
+export type { NodePart } from "./node-part.ts";
