@@ -1,3 +1,4 @@
+export { BUILT_AT_MS, TRUSTED_ROOT, VERSION } from "./build-info.ts";
 export {
   API_ANSWER_SIZE_MAX,
   API_BODY_SIZE_MAX,
@@ -31,4 +32,3 @@ export {
   type Status,
   statusShape,
 } from "./status.ts";
-export { VERSION } from "./version.ts";

@@ -3,7 +3,8 @@
  * same value gives the same bytes on every node: callers build objects with their keys in a fixed order.
  */
 
-import { Decoder, Encoder } from "cbor-x";
+import { Decoder } from "cbor-x/decode";
+import { Encoder } from "cbor-x/encode";
 import { MyceliumError, messageOf } from "../../base/index.ts";
 
 /** What the codec carries. Integers beyond 2^53 are bigint. */

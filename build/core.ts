@@ -1,0 +1,88 @@
+/**
+ * Compiles the core: one executable with its Workers, and the SQLite guard inside. It loads no .env and no
+ * bunfig.toml from where it is started. Embedded files are found by name in `Bun.embeddedFiles`: the guard is
+ * "guard.so". The same sources and options give the same bytes, wherever the checkout is.
+ */
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { buildGuard, type NativeTarget } from "./native.ts";
+import { workerEntries } from "./worker-entries.ts";
+
+export interface CoreOptions {
+  readonly target: NativeTarget;
+  readonly out: string;
+  /** package.json's when left out. */
+  readonly version?: string;
+  /** Unix milliseconds; none in a development build. */
+  readonly builtAtMs?: number;
+  /** The TUF root to trust first, JSON; without one updates need the setting UPDATE_ROOT. */
+  readonly trustedRoot?: string;
+}
+
+const ROOT = resolve(import.meta.dir, "..");
+
+export async function buildCore(options: CoreOptions): Promise<void> {
+  const { target, out } = options;
+  // A running executable cannot be overwritten, but its name can be given to another file.
+  const scratch = `${dirname(out)}/fresh-${target}`;
+  mkdirSync(scratch, { recursive: true });
+  const guard = `${ROOT}/dist/native-${target}/guard.so`;
+  await buildGuard(guard, target);
+  compile(options, guard, `${scratch}/mycelium`);
+  renameSync(`${scratch}/mycelium`, out);
+  rmSync(scratch, { recursive: true });
+}
+
+function compile(options: CoreOptions, guard: string, out: string): void {
+  const { target } = options;
+  const isNative = target === process.arch;
+  run(process.execPath, [
+    "build",
+    "--compile",
+    "--minify",
+    "--format=esm",
+    // Halves the time to the first line of output. Of another architecture's use nothing is known: there not.
+    ...(isNative ? ["--bytecode"] : []),
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
+    ...definitions(options),
+    "--asset-naming=[name].[ext]",
+    `--root=${ROOT}/src`,
+    `--target=bun-linux-${target}`,
+    `--compile-executable-path=${isNative ? process.execPath : foreignBun()}`,
+    `--outfile=${out}`,
+    `${ROOT}/src/main.ts`,
+    ...workerEntries(`${ROOT}/src`),
+    guard,
+  ]);
+}
+
+/** What src/domain/api/build-info.ts takes from its builder. */
+function definitions({ version, builtAtMs, trustedRoot }: CoreOptions): string[] {
+  const values = { BUILD_VERSION: version, BUILD_TIME_MS: builtAtMs, BUILD_ROOT: trustedRoot };
+  return Object.entries(values)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `--define=${name}=${JSON.stringify(value)}`);
+}
+
+/** The pinned Bun of the other architecture, checked against build/bun.sha256. */
+function foreignBun(): string {
+  const platform = process.arch === "x64" ? "linux-aarch64" : "linux-x64";
+  const script = `. build/bootstrap.sh && bootstrap_bun_for "$PWD" ${platform}`;
+  const { status, stdout } = spawnSync("sh", ["-c", script], {
+    cwd: ROOT,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (status !== 0) throw new Error(`Cannot build for ${platform}: its Bun could not be fetched`);
+  return stdout.trim();
+}
+
+function run(program: string, words: readonly string[]): void {
+  const { status, stdout, stderr } = spawnSync(program, words, { cwd: ROOT, encoding: "utf8" });
+  if (status === 0) return;
+  console.error(stdout + stderr);
+  throw new Error(`Cannot build: ${program} ended with status ${status}`);
+}
