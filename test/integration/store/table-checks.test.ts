@@ -86,9 +86,12 @@ function logOf(node: ClusterNode): string {
   return readFileSync(`${node.state}.log`, "utf8");
 }
 
+/** One that has the rows: an acknowledged write may reach it later than its quorum. */
 async function follower(): Promise<ClusterNode> {
   const leader = await until("a leader", () => cluster.leader());
-  return cluster.nodes.find((node) => node !== leader) as ClusterNode;
+  const node = cluster.nodes.find((one) => one !== leader) as ClusterNode;
+  await until("the rows", async () => ((await wordAt(node)) === RIGHT ? true : null));
+  return node;
 }
 
 async function untilMended(node: ClusterNode): Promise<void> {
