@@ -1,1 +1,36 @@
+export {
+  CERTIFICATE_SIZE_BYTES_MAX,
+  type Certificate,
+  type CertificateRules,
+  type CertificateVerdict,
+  certificateOf,
+  decodeCertificate,
+  encodeCertificate,
+  verifyCertificate,
+} from "./certificate.ts";
+export {
+  Decision,
+  type Equivocation,
+  type Outcome,
+  type Part,
+  type ParticipantPart,
+} from "./decision.ts";
+export { DecisionLog, type LoggedStatement } from "./decision-log.ts";
+export {
+  commitmentOf,
+  type DecisionKind,
+  type DecisionStatement,
+  type DecisionValue,
+  openStatement,
+  type RevealStatement,
+  SALT_SIZE_BYTES,
+  STATEMENT_SIZE_BYTES_MAX,
+  signStatement,
+} from "./decision-statement.ts";
+export {
+  type DecisionBound,
+  decisionBound,
+  decisionParticipants,
+  type Participant,
+} from "./decision-weights.ts";
 export { VALIDATOR_WEIGHT_MAX, voteWeight } from "./vote-weight.ts";
