@@ -129,7 +129,9 @@ describe("install.sh", () => {
     expect(status).not.toBe(0);
     expect(error).toContain(`PORT ${port} is taken`);
     expect(error).toContain("--port");
-    expect(existsSync(join(other.state, "node.key"))).toBe(false);
+    // Nothing half installed either.
+    expect(existsSync(other.prefix)).toBe(false);
+    expect(existsSync(other.state)).toBe(false);
   });
 
   test("a second machine joins: its unused network gives way and its service starts again", () => {
