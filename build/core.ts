@@ -43,8 +43,10 @@ function compile(options: CoreOptions, guard: string, out: string): void {
     "--compile",
     "--minify",
     "--format=esm",
-    // Halves the time to the first line of output. Of another architecture's use nothing is known: there not.
-    ...(isNative ? ["--bytecode"] : []),
+    // Code of dynamic imports (libp2p, for one) in files of its own: read only where it is used.
+    "--splitting",
+    // No --bytecode: it starts in 110 ms instead of 200, but all of it changes with a line of ours, and an update of
+    // the program would be 3.3 MB instead of 0.2.
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     ...definitions(options),
