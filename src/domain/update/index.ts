@@ -23,6 +23,44 @@ export {
   targetNames,
 } from "./release.ts";
 export {
+  commandRollout,
+  type RolloutCommand,
+} from "./rollout-commands.ts";
+export {
+  type Duty,
+  dutyOf,
+  mayClaim,
+  type NodeFacts,
+  reportOf,
+  wantedCore,
+} from "./rollout-duty.ts";
+export {
+  asReason,
+  decodePlan,
+  decodeReport,
+  encodePlan,
+  encodeReport,
+  hasEnded,
+  type NodeReport,
+  type PlanNode,
+  type PlanPhase,
+  type PlanState,
+  planNode,
+  type RolloutPlan,
+} from "./rollout-plan.ts";
+export {
+  type CoreChoice,
+  coresOfVersion,
+  isCurrent,
+  rollbackDigest,
+  rollbackPlan,
+  updatePlan,
+  versionProblem,
+} from "./rollout-proposal.ts";
+export { type GroupVoters, mayGoDown } from "./rollout-quorum.ts";
+export { type RolloutWorld, stepRollout, type Verdict } from "./rollout-step.ts";
+export { plannedWaves, type WaveWorld } from "./rollout-waves.ts";
+export {
   confirmed,
   reverted,
   switched,

@@ -1,0 +1,139 @@
+/** How a plan begins, and which releases no plan is made for. */
+
+import { createHash } from "node:crypto";
+import type { NodeId } from "../../base/index.ts";
+import { compareVersions } from "../config/index.ts";
+import { canonicalJson } from "./canonical-json.ts";
+import type { Architecture, Channel, Release } from "./release.ts";
+import { asReason, type NodeReport, type RolloutPlan } from "./rollout-plan.ts";
+
+export interface CoreChoice {
+  readonly arch: Architecture;
+  readonly coreSha256: string;
+}
+
+interface Beginning {
+  readonly operation: number;
+  readonly nowMs: number;
+}
+
+export function updatePlan(
+  release: Release,
+  reports: readonly NodeReport[],
+  { operation, nowMs }: Beginning,
+): RolloutPlan {
+  const { version, channel, notes, digest, targets } = release;
+  const changesSqlite = targets.some(({ arch, sqlite }) =>
+    reports.some((report) => report.arch === arch && report.sqlite !== sqlite),
+  );
+  return {
+    ...emptyPlan("update", version, operation, nowMs),
+    channel,
+    notes: asReason(notes),
+    digest,
+    cores: targets.map(({ arch, coreSha256 }) => ({ arch, coreSha256 })),
+    stateFormat: Math.max(0, ...targets.map(({ stateFormat }) => stateFormat)),
+    changesSqlite,
+  };
+}
+
+/** Back to a version that the named nodes have in their standby; `only` null means all of them. */
+export function rollbackPlan(
+  back: {
+    readonly version: string;
+    readonly channel: Channel;
+    readonly cores: readonly CoreChoice[];
+    readonly only: readonly NodeId[] | null;
+  },
+  { operation, nowMs }: Beginning,
+): RolloutPlan {
+  const { version, channel, cores, only } = back;
+  const digest = rollbackDigest(version, cores, only);
+  return { ...emptyPlan("rollback", version, operation, nowMs), channel, digest, cores, only };
+}
+
+/** What is voted on in a rollback. */
+export function rollbackDigest(
+  version: string,
+  cores: readonly CoreChoice[],
+  only: readonly NodeId[] | null,
+): string {
+  const byArch = cores.map(({ arch, coreSha256 }) => `${arch} ${coreSha256}`).sort();
+  const nodes = only === null ? null : [...only].sort();
+  const content = canonicalJson({ rollback: version, cores: byArch, nodes });
+  return createHash("sha256").update(content).digest("hex");
+}
+
+/** The cores of a version that nodes hold in their slots; where they differ, none of that architecture. */
+export function coresOfVersion(
+  version: string,
+  reports: readonly NodeReport[],
+): readonly CoreChoice[] {
+  const found = new Map<Architecture, Set<string>>();
+  for (const report of reports) {
+    const held = [
+      [report.version, report.coreSha256],
+      [report.standbyVersion, report.standbyCoreSha256],
+    ] as const;
+    for (const [name, coreSha256] of held) {
+      if (name !== version || coreSha256 === null) continue;
+      found.set(report.arch, (found.get(report.arch) ?? new Set()).add(coreSha256));
+    }
+  }
+  return [...found].flatMap(([arch, hashes]) => {
+    const [coreSha256, ...others] = hashes;
+    return coreSha256 === undefined || others.length > 0 ? [] : [{ arch, coreSha256 }];
+  });
+}
+
+/** Why the network, as it runs now, takes no such version; null when it may. */
+export function versionProblem(version: string, running: readonly string[]): string | null {
+  for (const one of new Set(running)) {
+    if (isOneMinorApart(one, version)) continue;
+    return `a node runs ${one}: versions run together when they are one minor apart at most, so update to one between first`;
+  }
+  return null;
+}
+
+/** Whether there is anything to do. */
+export function isCurrent(release: Release, reports: readonly NodeReport[]): boolean {
+  return reports.every((report) => {
+    const target = release.targets.find(({ arch }) => arch === report.arch);
+    return target === undefined || target.coreSha256 === report.coreSha256;
+  });
+}
+
+function isOneMinorApart(a: string, b: string): boolean {
+  if (compareVersions(a, b) === null) return false;
+  const [majorA, minorA] = a.split(".").map(Number);
+  const [majorB, minorB] = b.split(".").map(Number);
+  return majorA === majorB && Math.abs((minorA ?? 0) - (minorB ?? 0)) <= 1;
+}
+
+function emptyPlan(
+  kind: RolloutPlan["kind"],
+  version: string,
+  operation: number,
+  createdAtMs: number,
+): RolloutPlan {
+  return {
+    id: `${version}-${operation}`,
+    operation,
+    kind,
+    version,
+    channel: "stable",
+    notes: "",
+    digest: "",
+    cores: [],
+    stateFormat: 0,
+    changesSqlite: false,
+    only: null,
+    state: "proposed",
+    reason: "",
+    waves: 0,
+    nodes: [],
+    finalised: false,
+    createdAtMs,
+    certificate: null,
+  };
+}
