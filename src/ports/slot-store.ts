@@ -24,6 +24,8 @@ export interface StagedCore extends SlotCore {
 export interface CoreStaging {
   /** By position in the index: which chunks are there, verified. */
   has(position: number): boolean;
+  /** Bytes of chunks that are there, to serve them to a peer; null when some are missing. */
+  read(offset: number, sizeBytes: number): Promise<Uint8Array | null>;
   /** False when these bytes are not that chunk; nothing is written then. Throws DISK_FULL. */
   write(position: number, bytes: Uint8Array): Promise<boolean>;
   /** Verifies the whole from the disk and makes it the standby. Throws STATE_CORRUPT when it is not that core. */
@@ -41,8 +43,6 @@ export interface SlotStore {
    * figures, before anything is fetched. The old standby gives way when there is no room for three.
    */
   openStaging(core: StagedCore, chunks: readonly Chunk[]): Promise<CoreStaging>;
-  /** Unpacks a whole shipped file (verified by its release) into the standby. */
-  stageShipped(core: StagedCore, path: string): Promise<void>;
 
   /** Bytes of a whole core in a slot, to serve them to a peer; null when it has none such, or fewer. */
   readCore(sha256: string, offset: number, sizeBytes: number): Promise<Uint8Array | null>;

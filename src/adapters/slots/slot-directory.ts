@@ -1,0 +1,143 @@
+/**
+ * The slots in the state directory, shared with the launcher: its lock, its record, files named by their SHA-256. The
+ * record's steps are durable when they resolve; whatever the moment of a power cut, it names a whole core.
+ */
+
+import { existsSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { MyceliumError } from "../../base/index.ts";
+import {
+  type CheckedStat,
+  type Chunk,
+  confirmed,
+  reverted,
+  type SlotCore,
+  type SlotRecord,
+  switched,
+  withFloor,
+  withoutStandby,
+} from "../../domain/update/index.ts";
+import type { CoreStaging, SlotStore, SlotsView, StagedCore } from "../../ports/index.ts";
+import { CoreStager } from "./core-stager.ts";
+import { hashOfPath, isAsChecked } from "./durable-file.ts";
+import { readExactly } from "./part-file.ts";
+import { onTrial, SlotFiles } from "./slot-files.ts";
+
+const CORE_NAME = /^core-([0-9a-f]{64})$/;
+
+export interface SlotDirectoryOptions {
+  readonly stateDirectory: string;
+  /** SHA-256 of the core that this process runs. */
+  readonly running: string;
+  /** Free disk that stays free (DISK_RESERVE). */
+  readonly reserveBytes: number;
+}
+
+/** The hash in the name of a slot's core under `stateDirectory`; null for any other executable. */
+export function slotOf(executable: string, stateDirectory: string): string | null {
+  if (dirname(executable) !== join(stateDirectory, "slots")) return null;
+  return CORE_NAME.exec(basename(executable))?.[1] ?? null;
+}
+
+export class SlotDirectory implements SlotStore {
+  readonly #running: string;
+  readonly #files: SlotFiles;
+  readonly #stager: CoreStager;
+
+  constructor({ stateDirectory, running, reserveBytes }: SlotDirectoryOptions) {
+    this.#running = running;
+    this.#files = new SlotFiles(stateDirectory);
+    this.#stager = new CoreStager(this.#files, reserveBytes);
+  }
+
+  read(): SlotsView {
+    const { active, standby, state, trialSinceMs, floor, refused, reason } = this.#files.read();
+    return {
+      running: this.#running,
+      active,
+      standby,
+      state,
+      trialSinceMs,
+      floor,
+      refused: refused === null ? null : { sha256: refused, reason: reason ?? "unknown" },
+    };
+  }
+
+  openStaging(core: StagedCore, chunks: readonly Chunk[]): Promise<CoreStaging> {
+    return this.#stager.open(core, chunks);
+  }
+
+  async readCore(sha256: string, offset: number, sizeBytes: number): Promise<Uint8Array | null> {
+    if (!this.hasCore(sha256)) return null;
+    const file = await open(this.#files.core(sha256), "r");
+    try {
+      return await readExactly(file, offset, sizeBytes);
+    } finally {
+      await file.close();
+    }
+  }
+
+  hasCore(sha256: string): boolean {
+    return CORE_NAME.test(`core-${sha256}`) && existsSync(this.#files.core(sha256));
+  }
+
+  async switchToStandby(nowMs: number): Promise<void> {
+    await this.#files.locked(async (write) => {
+      const record = this.#files.read();
+      const standby = switchable(record);
+      if (!(await this.#isWhole(standby, record.checkedStandby))) {
+        await write(withoutStandby(record));
+        throw new MyceliumError(
+          "STATE_CORRUPT",
+          `Cannot switch to version ${standby.version}: its file ${this.#files.core(standby.sha256)} is damaged ` +
+            "or gone; stage it again",
+        );
+      }
+      await write(switched(record, nowMs));
+    });
+  }
+
+  async confirm(): Promise<void> {
+    await this.#files.change((record) => (this.#isOnTrial(record) ? confirmed(record) : null));
+  }
+
+  async revert(reason: string): Promise<boolean> {
+    const before = await this.#files.change((record) =>
+      this.#isOnTrial(record) && record.standby !== null ? reverted(record, reason) : null,
+    );
+    return this.#isOnTrial(before) && before.standby !== null;
+  }
+
+  async raiseFloor(stateFormat: number): Promise<void> {
+    await this.#files.change((record) =>
+      record.floor < stateFormat ? withFloor(record, stateFormat) : null,
+    );
+  }
+
+  #isOnTrial({ state, active }: SlotRecord): boolean {
+    return state === "trial" && active.sha256 === this.#running;
+  }
+
+  async #isWhole({ sha256 }: SlotCore, checked: CheckedStat): Promise<boolean> {
+    const path = this.#files.core(sha256);
+    if (!existsSync(path)) return false;
+    return (await isAsChecked(path, checked)) || (await hashOfPath(path)) === sha256;
+  }
+}
+
+/** The standby, if the record lets it run. */
+function switchable({ standby, state, floor }: SlotRecord): SlotCore {
+  if (state === "trial") throw onTrial();
+  if (standby === null) {
+    throw new MyceliumError("STATE_MISSING", "Cannot switch: no other version is staged here");
+  }
+  if (standby.stateFormat < floor) {
+    throw new MyceliumError(
+      "VERSION_UNSUPPORTED",
+      `Cannot switch to version ${standby.version}: it writes state format ${standby.stateFormat}, the network has ` +
+        `moved on to ${floor} for good`,
+    );
+  }
+  return standby;
+}
