@@ -29,9 +29,11 @@ import { HttpServer } from "./http-server.ts";
 import { LocalApi } from "./local-api.ts";
 import { LocalCommands } from "./local-commands.ts";
 import { loadCachedMembers, MemberUpkeep } from "./member-upkeep.ts";
+import { NodeUpdates } from "./node-updates.ts";
 import { answerPeer } from "./peer-requests.ts";
 import { Placement } from "./placement.ts";
 import { gatewayLimits } from "./settings.ts";
+import type { OwnSlots } from "./slots.ts";
 import { statusOf } from "./status.ts";
 
 /** Requests under way at a stop get this long. */
@@ -45,6 +47,7 @@ export class Agent {
   readonly #clocks: ClockCheck;
   readonly #gateway: SqlGateway;
   readonly #http: HttpServer;
+  readonly #updates: NodeUpdates;
   #phase: Phase = "bootstrap";
   #ports: Ports = { http: 0, p2p: 0, gossip: null };
   #announcement: Announcement = NOTHING_ANNOUNCED;
@@ -52,8 +55,13 @@ export class Agent {
   #discovery: Discovery | null = null;
   #placement: Placement | null = null;
 
-  /** `onEnd` is told when a command asks for the end of this agent. */
-  constructor(core: Core, settings: ConfigView, onEnd: (ending: Ending) => void) {
+  /** `onEnd` is told when a command, or another version's turn, asks for the end of this agent. */
+  constructor(
+    core: Core,
+    settings: ConfigView,
+    slots: OwnSlots | null,
+    onEnd: (ending: Ending) => void,
+  ) {
     const { clock, logger, metrics } = core.host;
     this.#core = core;
     this.#onEnd = onEnd;
@@ -69,6 +77,13 @@ export class Agent {
       limits: gatewayLimits(core.config),
     });
     this.#http = this.#makeHttp(settings);
+    this.#updates = new NodeUpdates({
+      core,
+      slots,
+      source: null,
+      status: () => this.status(),
+      end: onEnd,
+    });
   }
 
   /** Throws PORT_TAKEN. Resolves when the node serves local reads; a quorum may come later. */
@@ -89,6 +104,7 @@ export class Agent {
     this.#http.listenLocal(localSocketPath(directory.path));
     this.#placement?.wake();
     this.#phase = "monitoring";
+    this.#updates.start();
     this.#core.host.logger.info("node serves", {
       node: this.#core.grant.member,
       network: this.#core.state.network.genesis.name,
@@ -118,6 +134,7 @@ export class Agent {
     if (this.#phase === "stopping") return;
     this.#phase = "stopping";
     host.logger.info("node stops");
+    this.#updates.stop();
     this.#placement?.stop();
     this.#upkeep?.stop();
     await this.#discovery?.stop();
@@ -201,6 +218,7 @@ export class Agent {
           membership,
           store: this.#core.store,
           discovery: this.#discovery,
+          updates: this.#updates,
         }),
     });
   }

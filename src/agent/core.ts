@@ -52,6 +52,8 @@ export interface Host {
   readonly onFatal: (error: unknown) => void;
   /** The log cannot be gone on with as it is open: what is damaged is found and dropped when it is opened again. */
   readonly onLogFailure: (error: MyceliumError) => void;
+  /** What was found damaged since the process started, one line each: a core on trial is taken back for it. */
+  readonly damages: string[];
 }
 
 export interface OpenShard {
@@ -210,6 +212,7 @@ async function openShard(group: GroupId, wiring: Wiring, guardPath: string): Pro
   });
   const opened: Shard = present<Shard>(shard, "a shard that consensus opened");
   if (damage !== null) {
+    host.damages.push(`the database of ${group} is damaged: ${damage}`);
     host.logger.error("database damaged, fetching a fresh copy", { shard: group, reason: damage });
     void opened.resync(damage);
   } else host.clock.after(FILE_CHECK_DELAY_MS, () => void checkFile(database, opened, host));
@@ -223,7 +226,10 @@ async function checkFile(database: SqliteShardDatabase, shard: Shard, host: Host
   } catch (error) {
     const code = errorCodeOf(error);
     if (code === undefined) host.onFatal(error);
-    else if (code === "STATE_CORRUPT") await shard.resync(messageOf(error));
+    else if (code === "STATE_CORRUPT") {
+      host.damages.push(`a database is damaged: ${messageOf(error)}`);
+      await shard.resync(messageOf(error));
+    }
   }
 }
 

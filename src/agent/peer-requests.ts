@@ -5,6 +5,7 @@ import type { Discovery } from "../runtime/discovery/index.ts";
 import type { MemberStore, Membership } from "../runtime/membership/index.ts";
 import { methodPrefixOf, type Shard } from "../runtime/store/index.ts";
 import { SYSTEM } from "./groups.ts";
+import type { NodeUpdates } from "./node-updates.ts";
 
 /** For members that hold no replica of `system`, and for those that were out of it for long. */
 export const MEMBERS_METHOD = "members/list";
@@ -20,6 +21,7 @@ export function answerPeer(
     readonly membership: Membership;
     readonly store: MemberStore | null;
     readonly discovery: Discovery | null;
+    readonly updates: NodeUpdates;
   },
 ): Promise<Uint8Array> {
   if (method === MEMBERS_METHOD) return Promise.resolve(parts.membership.encodedList());
@@ -28,6 +30,7 @@ export function answerPeer(
   }
   if (parts.discovery?.serves(method) === true)
     return parts.discovery.handle(from, method, payload);
+  if (parts.updates.serves(method)) return parts.updates.handle(method, payload);
   const shard = parts.shards.find((one) => one.serves(method));
   const isOfSystem = method.startsWith(methodPrefixOf(SYSTEM));
   if (isOfSystem && !parts.membership.isValidator(from)) {

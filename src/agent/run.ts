@@ -11,7 +11,7 @@ import {
 } from "../adapters/host/index.ts";
 import { StateDirectory } from "../adapters/state/index.ts";
 import { errorCodeOf, MyceliumError, messageOf, toHex } from "../base/index.ts";
-import type { ConfigView } from "../domain/api/index.ts";
+import { type ConfigView, VERSION } from "../domain/api/index.ts";
 import type { Config } from "../domain/config/index.ts";
 import { verifyGrant } from "../domain/identity/index.ts";
 import { Agent } from "./agent.ts";
@@ -23,6 +23,7 @@ import { initNetwork, removeNode } from "./init.ts";
 import { readMemberList } from "./member-upkeep.ts";
 import { loadNodeState, type NodeState } from "./node-state.ts";
 import { leftSuffix } from "./own-database.ts";
+import { type Launch, type OwnSlots, ownSlots } from "./slots.ts";
 
 export interface RunOptions {
   /** What `mycelium config` shows of this run. */
@@ -32,29 +33,34 @@ export interface RunOptions {
   readonly watchdogMs: number | null;
   /** Accept a state directory that was moved. */
   readonly adopt: boolean;
+  readonly launch: Launch;
 }
 
 /** Between two lives of an agent whose log failed. */
 const RESTART_DELAY_MS = 1_000;
+/** An agent that another version shall follow gets this long to stop: what is acknowledged is on disk anyway. */
+const SWITCH_STOP_MS = 20_000;
 
 /** Resolves with the exit status: 0 after a graceful end. Throws what prevents a start. */
 export async function runAgent(config: Config, options: RunOptions): Promise<number> {
   const { promise: signalled, resolve: end } = Promise.withResolvers<Ending>();
   const host = makeHost(config);
-  const onSignal = () => end({ kind: "stop" });
+  let isStopAsked = false;
+  const onSignal = () => {
+    isStopAsked = true;
+    end({ kind: "stop" });
+  };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
   if (!StateDirectory.holdsNode(config.state)) await makeNetwork(config, host);
   const directory = StateDirectory.open(config.state, { create: false, adopt: options.adopt });
   try {
     const notifier = openSystemdNotifier(options.notifySocket);
-    const state = loadNodeState(directory, host.clock.wallMs());
-    checkWanted(config, state);
+    const slots = ownSlots(config, options.launch);
     for (;;) {
-      const node = { config, options, directory, state, notifier };
-      const ending = await serve(node, host, signalled);
-      if (ending.kind === "leave") forget(config, directory, state, ending.wipe);
-      if (ending.kind !== "restart") return 0;
+      const ending = await life({ config, options, directory, notifier, slots }, host, signalled);
+      if (ending.kind === "stop" || ending.kind === "leave" || isStopAsked) return 0;
+      if (ending.kind === "switch") switchNow(slots, notifier, host);
       await new Promise((resolve) => setTimeout(resolve, RESTART_DELAY_MS));
     }
   } finally {
@@ -74,24 +80,62 @@ interface OpenNode {
   readonly config: Config;
   readonly options: RunOptions;
   readonly directory: StateDirectory;
-  readonly state: NodeState;
   readonly notifier: SystemdNotifier;
+  /** Null where this process was not started by the launcher. */
+  readonly slots: OwnSlots | null;
+}
+
+/** One life of the node. A core on trial that cannot start is taken back: the one before could. */
+async function life(node: OpenNode, host: Host, signalled: Promise<Ending>): Promise<Ending> {
+  const { config, directory, slots } = node;
+  try {
+    const state = loadNodeState(directory, host.clock.wallMs());
+    checkWanted(config, state);
+    const ending = await serve(node, state, host, signalled);
+    if (ending.kind === "leave") forget(config, directory, state, ending.wipe);
+    return ending;
+  } catch (error) {
+    const reason = `it cannot start: ${messageOf(error)}`;
+    if (slots === null || !(await slots.store.revert(reason))) throw error;
+    host.logger.error("this version is taken back", { version: VERSION, reason });
+    return { kind: "switch" };
+  }
+}
+
+/** Becomes what the record says is active. Returns only when that cannot be started: this version goes on then. */
+function switchNow(slots: OwnSlots | null, notifier: SystemdNotifier, host: Host): void {
+  notifier.notify("WATCHDOG=1\nSTATUS=switching to another version");
+  try {
+    slots?.become();
+  } catch (error) {
+    if (!(error instanceof MyceliumError)) throw error;
+    host.logger.error("cannot switch to another version, this one goes on", {
+      reason: error.message,
+    });
+  }
 }
 
 /** One life of the agent, from opening its log to closing it. */
-async function serve(node: OpenNode, bare: Host, signalled: Promise<Ending>): Promise<Ending> {
-  const { config, options, directory, state, notifier } = node;
+async function serve(
+  node: OpenNode,
+  state: NodeState,
+  bare: Host,
+  signalled: Promise<Ending>,
+): Promise<Ending> {
+  const { config, options, directory, notifier, slots } = node;
   const { promise: ended, resolve: end } = Promise.withResolvers<Ending>();
   const host: Host = {
     ...bare,
     onLogFailure: (error) => {
+      if (error.code !== "DISK_FULL") bare.damages.push(`the log has failed: ${error.message}`);
       bare.logger.error("log failed, it is opened again", { reason: error.message });
       end({ kind: "restart" });
     },
   };
   const core = await openCore(config, host, directory, state, readMemberList);
-  const agent = new Agent(core, options.settings, end);
+  const agent = new Agent(core, options.settings, slots, end);
   const stops: (() => void)[] = [];
+  let ending: Ending | null = null;
   try {
     await agent.start();
     notifier.notify("READY=1\nSTATUS=serving");
@@ -100,13 +144,21 @@ async function serve(node: OpenNode, bare: Host, signalled: Promise<Ending>): Pr
     agent.startDiscovery().catch(fail);
     const idleTrim = new IdleTrim(host.clock, trimMemory);
     stops.push(feedWatchdog(host, notifier, options.watchdogMs), () => idleTrim.stop());
-    const ending = await untilEnded(Promise.race([ended, signalled, failed]));
-    if (ending.kind !== "restart") notifier.notify("STOPPING=1");
+    ending = await untilEnded(Promise.race([ended, signalled, failed]));
+    if (ending.kind === "stop" || ending.kind === "leave") notifier.notify("STOPPING=1");
     return ending;
   } finally {
     for (const stop of stops) stop();
-    await agent.stop();
+    if (ending?.kind === "switch") await atMost(SWITCH_STOP_MS, agent.stop());
+    else await agent.stop();
   }
+}
+
+async function atMost(timeoutMs: number, step: Promise<void>): Promise<void> {
+  const { promise: expired, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, timeoutMs);
+  await Promise.race([step, expired]);
+  clearTimeout(timer);
 }
 
 /** Timers here do not keep a process alive; a wait for the end must. */
@@ -138,7 +190,8 @@ function makeHost(config: Config): Host {
   };
   process.on("uncaughtException", onFatal);
   process.on("unhandledRejection", onFatal);
-  return { clock, logger, metrics: new PrometheusMetrics(), onFatal, onLogFailure: onFatal };
+  const metrics = new PrometheusMetrics();
+  return { clock, logger, metrics, onFatal, onLogFailure: onFatal, damages: [] };
 }
 
 function feedWatchdog(

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from "node:fs";
-import { concatBytes, errorCodeOf } from "../../base/index.ts";
+import { concatBytes, equalBytes, errorCodeOf } from "../../base/index.ts";
 import { slotOf } from "./slot-directory.ts";
 import { madeCore, noise, SlotLab } from "./testing/slot-lab.ts";
 
@@ -43,7 +43,7 @@ test("a core is put together from what is on disk and what was fetched, and beco
   const written = await stage();
   expect(written).toBeGreaterThan(0);
   expect(written).toBeLessThan(5);
-  expect(new Uint8Array(readFileSync(lab.core(NEW.core.sha256)))).toEqual(NEW.bytes);
+  expect(equalBytes(readFileSync(lab.core(NEW.core.sha256)), NEW.bytes)).toBe(true);
   expect(lab.mode(lab.core(NEW.core.sha256))).toBe(0o755);
   expect(existsSync(lab.part(NEW.core.sha256))).toBe(false);
   const { sizeBytes: _, ...slot } = NEW.core;

@@ -40,6 +40,10 @@ export const runCommand = command({
     return runAgent(config, {
       settings: { settings: explainConfig(configInput(givenSettings(args), terminal)) },
       adopt: args.adopt === true,
+      launch: {
+        launcher: terminal.environment["MYCELIUM_LAUNCHER"] || null,
+        environment: terminal.environment,
+      },
       ...supervisorOf(terminal.environment),
     });
   },

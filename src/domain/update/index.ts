@@ -77,3 +77,10 @@ export {
   type SlotCore,
   type SlotRecord,
 } from "./slot-record.ts";
+export {
+  type HealthBefore,
+  type TrialLimits,
+  type TrialVerdict,
+  TrialWatch,
+  trialMemoryMax,
+} from "./trial-watch.ts";
