@@ -8,4 +8,5 @@ export { type Scheduled, Scheduler } from "./scheduler.ts";
 export { MemorySeedStorage } from "./seed-storage.ts";
 export { MemoryShardDatabase, type ShardTiming } from "./shard-database.ts";
 export { MemoryShardDisk } from "./shard-state.ts";
+export { MemorySlotDisk, MemorySlots } from "./slots.ts";
 export { MemoryTransport, type MemoryTransportOptions } from "./transport.ts";
