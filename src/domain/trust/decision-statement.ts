@@ -4,7 +4,7 @@
  * handed on and checked by anyone, offline.
  */
 
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { fromHex, type NetworkId, type NodeId, present, toHex } from "../../base/index.ts";
 import {
   type DocumentValue,
@@ -76,9 +76,10 @@ export type DecisionStatement = OpenStatement | CommitStatement | RevealStatemen
 
 export const STATEMENT_SIZE_BYTES_MAX = 65_536;
 const PURPOSE = "decision";
+const SALT_PURPOSE = "decision-salt";
 const COMMIT_PURPOSE = "decision-commit";
 const DIGEST_SIZE_BYTES = 32;
-export const SALT_SIZE_BYTES = KEY_SIZE_BYTES;
+const SALT_SIZE_BYTES = KEY_SIZE_BYTES;
 const TIME_MAX_MS = 30 * 86_400_000;
 const REASON_LENGTH_MAX = 300;
 const SUBJECT_LENGTH_MAX = 100;
@@ -148,6 +149,16 @@ export function commitmentOf(
   const document = { network, operation, author, value: valueBytes(value), salt };
   const content = tagged(COMMIT_PURPOSE, deterministicCbor(document));
   return new Uint8Array(createHash("sha256").update(content).digest());
+}
+
+/**
+ * The salt of a node's vote: secret until it is revealed, and the same if the node votes again after a restart, so
+ * that it does not contradict itself.
+ */
+export function saltOf(key: NodeKey, network: NetworkId, operation: number): Uint8Array {
+  const document = deterministicCbor({ network, operation });
+  const hash = createHmac("sha256", key.seed).update(tagged(SALT_PURPOSE, document));
+  return new Uint8Array(hash.digest());
 }
 
 function decodeStatement(payload: Uint8Array): DecisionStatement | null {

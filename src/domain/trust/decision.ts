@@ -99,6 +99,11 @@ export class Decision {
     return this.#outcome === null && !this.#commitsEnded;
   }
 
+  /** When reveals were opened; null while they are not. */
+  get revealsOpenedAtMs(): number | null {
+    return this.#revealsOpenedAtMs;
+  }
+
   hasCommitted(node: NodeId): boolean {
     return this.#commits.has(node);
   }

@@ -21,10 +21,10 @@ export {
   type DecisionKind,
   type DecisionStatement,
   type DecisionValue,
+  type OpenStatement,
   openStatement,
   type RevealStatement,
-  SALT_SIZE_BYTES,
-  STATEMENT_SIZE_BYTES_MAX,
+  saltOf,
   signStatement,
 } from "./decision-statement.ts";
 export {

@@ -13,13 +13,13 @@ import {
   nodeKeyFromSeed,
 } from "../../domain/identity/index.ts";
 import type { Clock, Logger } from "../../ports/index.ts";
+import { SqliteService } from "../../ports/testing/sqlite-service.ts";
 import { Enrolment, type EnrolmentOptions } from "./enrolment.ts";
 import { createInvite, type InviteRequest } from "./invite.ts";
 import { buildEnrolRequest, type JoinOptions, openEnrolReply } from "./join-request.ts";
 import type { Announcement } from "./member.ts";
 import { MemberStore } from "./member-store.ts";
 import { Membership } from "./membership.ts";
-import { SqliteService } from "./sqlite-service.test.ts";
 
 export const NOW = 1_800_000_000_000;
 const HOUR = 3_600_000;

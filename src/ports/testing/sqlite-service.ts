@@ -10,7 +10,7 @@ import type {
   Statement,
   StepOutcome,
 } from "../../domain/sql/index.ts";
-import type { SqlService } from "../../ports/index.ts";
+import type { SqlService } from "../index.ts";
 
 const CODES: Readonly<Record<number, string>> = {
   275: "SQLITE_CONSTRAINT_CHECK",
@@ -26,6 +26,12 @@ export class SqliteService implements SqlService {
   /** Called after each write took effect: a lost answer throws here. */
   afterWrite: () => void = () => {};
 
+  /** `pinnedMs`: what unixepoch('subsec') is made of, as a leader pins it; the machine's time unless told. */
+  constructor(pinnedMs: (() => number) | null = null) {
+    if (pinnedMs === null) return;
+    this.#database.function("unixepoch", { varargs: true }, () => pinnedMs() / 1_000);
+  }
+
   async write({ program }: { program: Program }): Promise<ProgramResult> {
     this.beforeWrite();
     const result = this.#run(program);
@@ -38,7 +44,7 @@ export class SqliteService implements SqlService {
   }
 
   begin(): never {
-    throw new Error("membership uses no interactive transactions");
+    throw new Error("the agent uses no interactive transactions of its own");
   }
 
   appliedIndex() {
@@ -82,5 +88,5 @@ function holds(condition: Condition, steps: readonly StepOutcome[]): boolean {
   if (condition.type === "ok") return steps[condition.step]?.ok === true;
   if (condition.type === "error") return steps[condition.step]?.ok === false;
   if (condition.type === "not") return !holds(condition.cond, steps);
-  throw new Error(`membership uses no condition ${condition.type}`);
+  throw new Error(`the agent uses no condition ${condition.type}`);
 }

@@ -1,0 +1,2 @@
+export { DecisionLoop, type DecisionLoopOptions, type Vote } from "./decision-loop.ts";
+export { DecisionStore } from "./decision-store.ts";
