@@ -50,4 +50,7 @@ export interface ReleaseSource {
    * gone on with; the file is checked as it lies on the disk, after it was synced. `progress` is told the bytes there.
    */
   download(target: string, progress?: (sizeBytes: number) => void): Promise<string>;
+
+  /** Removes what `download` fetched: the file was used, or is not wanted any more. */
+  discardDownloads(): Promise<void>;
 }

@@ -9,6 +9,14 @@ export {
 } from "./chunk-index.ts";
 export { CHUNK_SIZE_MAX, chunkSizeAt, chunksOf } from "./chunker.ts";
 export type { NodePhase, NodeUpdateView, StagingProgress } from "./node-update-view.ts";
+export { matchesDelegation } from "./path-pattern.ts";
+export {
+  CHANNEL_FILE_SIZE_MAX,
+  type ChannelFile,
+  isVersion,
+  readChannelFile,
+  readRelease,
+} from "./read-release.ts";
 export {
   ARCHITECTURES,
   type Architecture,
@@ -22,6 +30,7 @@ export {
   type TargetNames,
   targetNames,
 } from "./release.ts";
+export { metadataPath, type TargetDigest, targetDigest, targetPath } from "./release-paths.ts";
 export {
   commandRollout,
   type RolloutCommand,
@@ -84,3 +93,13 @@ export {
   TrialWatch,
   trialMemoryMax,
 } from "./trial-watch.ts";
+export {
+  type Delegator,
+  delegatorOf,
+  requireFile,
+  TrustedMetadata,
+  wrongHash,
+  wrongSize,
+} from "./trusted-metadata.ts";
+export type { TargetFile, Targets } from "./tuf-document.ts";
+export { type TufReason, tufReasonOf, tufRefusal } from "./tuf-refusal.ts";

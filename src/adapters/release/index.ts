@@ -1,0 +1,1 @@
+export { type ReleaseSourceSettings, releaseSource } from "./release-source.ts";

@@ -1,0 +1,251 @@
+/**
+ * The TUF client workflow over an origin and the trusted metadata of this node. Each file is kept as soon as it is
+ * trusted, so a refresh that is cut off goes on next time; targets are only looked up in a set that was complete,
+ * matched and fresh as a whole. Source: TUF 1.0.34, chapter 5.
+ */
+
+import { equalBytes } from "../../base/index.ts";
+import {
+  type Delegator,
+  delegatorOf,
+  matchesDelegation,
+  metadataPath,
+  type TargetFile,
+  type Targets,
+  TrustedMetadata,
+  tufReasonOf,
+  tufRefusal,
+} from "../../domain/update/index.ts";
+import type { MetadataStore } from "./metadata-store.ts";
+import type { Origin } from "./origin.ts";
+
+/** A repository of ours has a few KB of each. Against endless data, and of roots against endless chains. */
+const ROOT_SIZE_MAX = 512 * 1_024;
+const TIMESTAMP_SIZE_MAX = 16 * 1_024;
+const SNAPSHOT_SIZE_MAX = 2 * 1_024 * 1_024;
+const TARGETS_SIZE_MAX = 5 * 1_024 * 1_024;
+const NEW_ROOTS_MAX = 256;
+const ROLES_VISITED_MAX = 32;
+
+export interface TufClientOptions {
+  readonly store: MetadataStore;
+  /** The root that is trusted without proof: it came with the program or by hand. */
+  readonly trustedRoot: Uint8Array;
+}
+
+export class TufClient {
+  readonly #options: TufClientOptions;
+
+  constructor(options: TufClientOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * One whole refresh. Throws UPDATE_REFUSED with its reason, TOO_LARGE, UNREACHABLE; what was trusted before stays
+   * so. `nowMs` is the time to judge expiry by; one refresh has one time (5.2).
+   */
+  async refresh(origin: Origin, nowMs: number): Promise<TufRepository> {
+    const trusted = this.#start();
+    await this.#updateRoot(trusted, origin);
+    trusted.requireFreshRoot(nowMs);
+    const timestamp = await this.#updateTimestamp(trusted, origin, nowMs);
+    const snapshot = await this.#updateSnapshot(trusted, origin, nowMs);
+    const repository = new TufRepository(this.#options.store, trusted, origin, nowMs, {
+      timestamp,
+      snapshot,
+    });
+    await repository.load("targets", trusted.topDelegator);
+    this.#options.store.saveTime(nowMs);
+    return repository;
+  }
+
+  /** The stored root, where the configured one is in its history; else the configured one, and nothing else. */
+  #start(): TrustedMetadata {
+    const { store, trustedRoot } = this.#options;
+    const configured = new TrustedMetadata(trustedRoot);
+    const stored = store.read("root");
+    const known = store.readRoot(configured.root.version);
+    if (stored !== null && known !== null && equalBytes(known, trustedRoot)) {
+      const trusted = unlessRefused(() => new TrustedMetadata(stored));
+      if (trusted !== null) return trusted;
+    }
+    store.clear();
+    store.writeRoot(configured.root.version, trustedRoot);
+    return configured;
+  }
+
+  async #updateRoot(trusted: TrustedMetadata, origin: Origin): Promise<void> {
+    const { store } = this.#options;
+    for (let count = 0; count < NEW_ROOTS_MAX; count++) {
+      const version = trusted.root.version + 1;
+      const bytes = await origin.read(metadataPath("root", version), ROOT_SIZE_MAX);
+      if (bytes === null) return;
+      if (trusted.updateRoot(bytes)) {
+        // Before the root is kept: a crash in between forgets these two again.
+        store.remove("timestamp");
+        store.remove("snapshot");
+      }
+      store.writeRoot(version, bytes);
+    }
+  }
+
+  async #updateTimestamp(
+    trusted: TrustedMetadata,
+    origin: Origin,
+    nowMs: number,
+  ): Promise<Uint8Array> {
+    const { store } = this.#options;
+    const old = store.read("timestamp");
+    if (old !== null) unlessRefused(() => trusted.restoreTimestamp(old));
+    const path = metadataPath("timestamp", null);
+    const bytes = (await origin.read(path, TIMESTAMP_SIZE_MAX)) ?? missing(path, origin);
+    if (!trusted.updateTimestamp(bytes, nowMs) && old !== null) return old;
+    store.write("timestamp", bytes);
+    return bytes;
+  }
+
+  async #updateSnapshot(
+    trusted: TrustedMetadata,
+    origin: Origin,
+    nowMs: number,
+  ): Promise<Uint8Array> {
+    const { store } = this.#options;
+    const old = store.read("snapshot");
+    if (old !== null && unlessRefused(() => trusted.restoreSnapshot(old, nowMs)) === true)
+      return old;
+    const { version, length } = trusted.snapshotFile;
+    const path = metadataPath("snapshot", trusted.isConsistent ? version : null);
+    const bytes = (await origin.read(path, length ?? SNAPSHOT_SIZE_MAX)) ?? missing(path, origin);
+    trusted.updateSnapshot(bytes, nowMs);
+    store.write("snapshot", bytes);
+    return bytes;
+  }
+}
+
+interface Heads {
+  readonly timestamp: Uint8Array;
+  readonly snapshot: Uint8Array;
+}
+
+/** A repository as one refresh found it: complete, matched, fresh. */
+export class TufRepository {
+  readonly #store: MetadataStore;
+  readonly #trusted: TrustedMetadata;
+  readonly #origin: Origin;
+  readonly #nowMs: number;
+  readonly #heads: Heads;
+  readonly #targets = new Map<string, Uint8Array>();
+
+  constructor(
+    store: MetadataStore,
+    trusted: TrustedMetadata,
+    origin: Origin,
+    nowMs: number,
+    heads: Heads,
+  ) {
+    this.#store = store;
+    this.#trusted = trusted;
+    this.#origin = origin;
+    this.#nowMs = nowMs;
+    this.#heads = heads;
+  }
+
+  get isConsistent(): boolean {
+    return this.#trusted.isConsistent;
+  }
+
+  /** Of the timestamp: what was published later has a higher one. */
+  get version(): number {
+    return this.#trusted.timestamp?.version ?? 0;
+  }
+
+  /** 5.6.7: through the delegations, in their order and depth first; null when no role that may has it. */
+  async find(target: string): Promise<TargetFile | null> {
+    const visited = new Set<string>();
+    const waiting: Step[] = [{ role: "targets", delegator: this.#trusted.topDelegator }];
+    for (let step = waiting.pop(); step !== undefined; step = waiting.pop()) {
+      if (visited.has(step.role)) continue;
+      if (visited.size === ROLES_VISITED_MAX) return null;
+      visited.add(step.role);
+      const targets = await this.load(step.role, step.delegator);
+      if (Object.hasOwn(targets.targets, target)) return targets.targets[target] ?? null;
+      const next: Step[] = [];
+      for (const delegation of targets.delegations?.roles ?? []) {
+        if (!matchesDelegation(delegation, target)) continue;
+        next.push({ role: delegation.name, delegator: delegatorOf(targets, delegation) });
+        if (!delegation.terminating) continue;
+        waiting.length = 0;
+        break;
+      }
+      waiting.push(...next.toReversed());
+    }
+    return null;
+  }
+
+  /** Metadata of a targets role, verified by this delegator's keys also when another one vouched for it before. */
+  async load(role: string, delegator: Delegator): Promise<Targets> {
+    const old = this.#targets.get(role) ?? this.#store.read(role);
+    if (old !== null) {
+      const targets = unlessRefused(() => this.#read(role, delegator, old));
+      if (targets !== null) return this.#keep(role, old, targets);
+    }
+    const file = this.#trusted.targetsFile(role);
+    if (file === null) throw tufRefusal("missing", `${role}.json is not named by the snapshot`);
+    const path = metadataPath(role, this.isConsistent ? file.version : null);
+    const bytes = await this.#origin.read(path, file.length ?? TARGETS_SIZE_MAX);
+    const fresh = bytes ?? missing(path, this.#origin);
+    const targets = this.#read(role, delegator, fresh);
+    this.#store.write(role, fresh);
+    return this.#keep(role, fresh, targets);
+  }
+
+  /** All metadata that another node needs to come to the same, by path; those named by others first. */
+  metadataFiles(): ReadonlyMap<string, Uint8Array> {
+    const files = new Map<string, Uint8Array>();
+    for (const version of this.#store.rootVersions()) {
+      const bytes = this.#store.readRoot(version);
+      const isPast = version <= this.#trusted.root.version;
+      if (bytes !== null && isPast) files.set(metadataPath("root", version), bytes);
+    }
+    for (const [role, bytes] of this.#targets) {
+      const version = this.#trusted.targetsFile(role)?.version ?? null;
+      files.set(metadataPath(role, this.isConsistent ? version : null), bytes);
+    }
+    const { version } = this.#trusted.snapshotFile;
+    files.set(metadataPath("snapshot", this.isConsistent ? version : null), this.#heads.snapshot);
+    files.set(metadataPath("timestamp", null), this.#heads.timestamp);
+    return files;
+  }
+
+  #read(role: string, delegator: Delegator, bytes: Uint8Array): Targets {
+    return this.#trusted.readTargets(role, delegator, bytes, this.#nowMs);
+  }
+
+  #keep(role: string, bytes: Uint8Array, targets: Targets): Targets {
+    this.#targets.set(role, bytes);
+    return targets;
+  }
+}
+
+interface Step {
+  readonly role: string;
+  readonly delegator: Delegator;
+}
+
+function missing(path: string, origin: Origin): never {
+  throw tufRefusal(
+    "missing",
+    `${origin.name} has no ${path}; the mirror is not complete, or is being changed just now: try again or use another`,
+    { file: path, origin: origin.name },
+  );
+}
+
+/** What is on this node's own disk may be old or damaged: then it is as if it were not there. */
+function unlessRefused<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (tufReasonOf(error) === undefined) throw error;
+    return null;
+  }
+}
