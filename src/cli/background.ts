@@ -43,11 +43,12 @@ export function backgroundPid(
 export async function startInBackground(
   stateDirectory: string,
   settingFlags: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
   const running = backgroundPid(stateDirectory);
   if (running?.isAlive) return running.pid;
   const log = openLog(stateDirectory);
-  const child = spawnSelf(["run", `--state=${stateDirectory}`, ...settingFlags], {
+  const child = spawnSelf(environment, ["run", `--state=${stateDirectory}`, ...settingFlags], {
     ...runAsOwnerOptions(stateDirectory),
     detached: true,
     stdio: ["ignore", log, log],

@@ -4,15 +4,26 @@ import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process"
 import { existsSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The words before a command's own arguments. */
-function selfCommand(): readonly [string, ...string[]] {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The words before a command's own arguments. The launcher that started us says where it is: only through it does
+ * a child get the core that its state directory is at.
+ */
+function selfCommand(environment: Environment): readonly [string, ...string[]] {
+  const launcher = environment["MYCELIUM_LAUNCHER"];
+  if (launcher) return [launcher];
   const compiled = import.meta.url.includes("/$bunfs/");
   if (compiled) return [process.execPath];
   return [process.execPath, fileURLToPath(new URL("../main.ts", import.meta.url))];
 }
 
-export function spawnSelf(args: readonly string[], options: SpawnOptions): ChildProcess {
-  const [executable, ...prefix] = selfCommand();
+export function spawnSelf(
+  environment: Environment,
+  args: readonly string[],
+  options: SpawnOptions,
+): ChildProcess {
+  const [executable, ...prefix] = selfCommand(environment);
   return spawn(executable, [...prefix, ...args], options);
 }
 
@@ -35,12 +46,16 @@ export function runAsOwnerOptions(
 export async function runAsOwner(
   stateDirectory: string,
   args: readonly string[],
+  environment: Environment,
 ): Promise<number | null> {
   const options = runAsOwnerOptions(stateDirectory);
   if (!("uid" in options)) return null;
   // Its working directory is another: a relative path would name another place there.
   const rest = args.filter((word, i) => !isState(word) && args[i - 1] !== "--state");
-  const child = spawnSelf([...rest, `--state=${stateDirectory}`], { ...options, stdio: "inherit" });
+  const child = spawnSelf(environment, [...rest, `--state=${stateDirectory}`], {
+    ...options,
+    stdio: "inherit",
+  });
   const forward = (signal: NodeJS.Signals) => () => child.kill(signal);
   const onTerminate = forward("SIGTERM");
   process.on("SIGTERM", onTerminate);

@@ -23,14 +23,17 @@ export interface Service {
 }
 
 /** Null when nothing runs this node but a person's own `mycelium run`. */
-export function serviceOf(stateDirectory: string): Service | null {
+export function serviceOf(
+  stateDirectory: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Service | null {
   if (stateDirectory === SYSTEM_STATE && hasSystemdUnit()) return systemdService();
   const pid = backgroundPid(stateDirectory);
   if (pid === null) return null;
   return {
     name: `the background process of ${stateDirectory}`,
     isRunning: pid.isAlive,
-    start: async () => void (await startInBackground(stateDirectory, [])),
+    start: async () => void (await startInBackground(stateDirectory, [], environment)),
     stop: () => stopInBackground(stateDirectory),
   };
 }

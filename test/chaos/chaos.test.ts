@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { type FaultCounts, runPhase } from "./phase.ts";
 
 const REPOSITORY = resolve(import.meta.dir, "../..");
-const EXECUTABLE = join(REPOSITORY, "dist/mycelium");
+const EXECUTABLE = join(REPOSITORY, "dist/mycelium-core");
 const TIMEOUT_MS = 120_000;
 
 beforeAll(() => {

@@ -26,7 +26,7 @@ const { values } = parseArgs({
     clients: { type: "string", default: "8" },
     "gap-ms": { type: "string", default: "10" },
     seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
-    executable: { type: "string", default: join(import.meta.dir, "../../dist/mycelium") },
+    executable: { type: "string", default: join(import.meta.dir, "../../dist/mycelium-core") },
     keep: { type: "boolean", default: false },
   },
 });

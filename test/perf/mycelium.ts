@@ -20,7 +20,7 @@ import {
 } from "../cluster/processes.ts";
 import { type Contender, VALUE_64 } from "./contender.ts";
 
-const EXECUTABLE = join(import.meta.dir, "../../dist/mycelium");
+const EXECUTABLE = join(import.meta.dir, "../../dist/mycelium-core");
 
 interface StatusView {
   readonly node: { readonly id: string };

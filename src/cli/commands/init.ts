@@ -31,7 +31,7 @@ export const initCommand = command({
       given["network-name"] = args.network;
     }
     const config = configOf(given, terminal);
-    const status = await runAsOwner(config.state, ["init", ...rawArgs]);
+    const status = await runAsOwner(config.state, ["init", ...rawArgs], terminal.environment);
     if (status !== null) return status;
     const { initNetwork } = await import("../../agent/index.ts");
     const made = await initNetwork(config, { name: config.networkName });

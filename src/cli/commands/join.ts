@@ -44,10 +44,11 @@ export const joinCommand = command({
     ).trim();
     // Before anything is stopped for it: a token that was mistyped or is too old joins nothing.
     decodeJoinToken(token, Date.now());
-    const service = args["enrol-only"] === true ? null : serviceOf(config.state);
+    const service =
+      args["enrol-only"] === true ? null : serviceOf(config.state, terminal.environment);
     const given = givenSettings(args);
     const json = args.json === true;
-    const inChild = () => enrolInChild(config.state, token, given, json);
+    const inChild = () => enrolInChild(config.state, token, given, json, terminal.environment);
     if (service !== null) return joinThroughService(service, config, terminal, inChild);
     if ("uid" in runAsOwnerOptions(config.state)) return inChild();
     return enrol(config, token, given, json, terminal);
@@ -104,11 +105,12 @@ async function enrolInChild(
   token: string,
   given: Readonly<Record<string, string>>,
   json: boolean,
+  environment: Terminal["environment"],
 ): Promise<number> {
   const settings = { ...given, state: stateDirectory };
   const flags = Object.entries(settings).map(([flag, value]) => `--${flag}=${value}`);
   if (json) flags.push("--json");
-  const child = spawnSelf(["join", ...flags, "--enrol-only", "-"], {
+  const child = spawnSelf(environment, ["join", ...flags, "--enrol-only", "-"], {
     ...runAsOwnerOptions(stateDirectory),
     stdio: ["pipe", "inherit", "inherit"],
   });

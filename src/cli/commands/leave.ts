@@ -17,7 +17,7 @@ export const leaveCommand = command({
   run: async (args, { terminal }) => {
     const client = clientOf(args.state, terminal);
     const state = stateDirectoryOf(args.state, terminal);
-    const service = serviceOf(state);
+    const service = serviceOf(state, terminal.environment);
     const answer = await client.leave(args.wipe === true);
     await untilStopped(client, state);
     // A service would only start again what has left.

@@ -29,12 +29,12 @@ export const runCommand = command({
       const flags = Object.entries(givenSettings(args)).flatMap(([flag, value]) =>
         flag === "state" ? [] : [`--${flag}=${value}`],
       );
-      const pid = await startInBackground(config.state, flags);
+      const pid = await startInBackground(config.state, flags, terminal.environment);
       if (args.json) terminal.out(JSON.stringify({ pid, log: logPath(config.state) }));
       else terminal.out(`The node runs as process ${pid}; its log is ${logPath(config.state)}`);
       return EXIT.ok;
     }
-    const status = await runAsOwner(config.state, ["run", ...rawArgs]);
+    const status = await runAsOwner(config.state, ["run", ...rawArgs], terminal.environment);
     if (status !== null) return status;
     const { runAgent } = await import("../../agent/index.ts");
     return runAgent(config, {

@@ -14,7 +14,7 @@ export const stopCommand = command({
   run: async (args, { terminal }) => {
     const state = stateDirectoryOf(args.state, terminal);
     const client = clientOf(args.state, terminal);
-    const service = serviceOf(state);
+    const service = serviceOf(state, terminal.environment);
     if (service?.isRunning) await service.stop();
     else {
       await client.stop();

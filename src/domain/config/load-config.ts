@@ -10,6 +10,9 @@ import { ENVIRONMENT_PREFIX, flagOf, type Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
 import { VALUE_LENGTH_MAX } from "./value-type.ts";
 
+/** No settings: what the launcher (native/launcher) sets for us, and what it reads itself. */
+const LAUNCHER_VARIABLES = new Set(["MYCELIUM_LAUNCHER", "MYCELIUM_CONFIRM_TIMEOUT"]);
+
 type Key = keyof typeof SETTINGS;
 type Values = {
   readonly [K in Key]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never;
@@ -173,6 +176,7 @@ function readEnvironment(
 ): void {
   for (const [variable, raw] of Object.entries(environment)) {
     if (!variable.startsWith(ENVIRONMENT_PREFIX) || raw === undefined || raw === "") continue;
+    if (LAUNCHER_VARIABLES.has(variable)) continue;
     const one: Given = { raw, source: "environment", where: variable };
     take(variable.slice(ENVIRONMENT_PREFIX.length), one, given, problems);
   }

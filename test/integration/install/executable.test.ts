@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 const REPOSITORY = resolve(import.meta.dir, "../../..");
 const EXECUTABLE = join(REPOSITORY, "dist/mycelium");
 const hostile = mkdtempSync(join(tmpdir(), "mycelium-hostile-"));
+const cache = mkdtempSync(join(tmpdir(), "mycelium-cache-"));
 
 beforeAll(() => {
   if (!existsSync(EXECUTABLE)) {
@@ -24,12 +25,14 @@ beforeAll(() => {
   writeFileSync(join(hostile, "package.json"), "{ not json");
   writeFileSync(join(hostile, "tsconfig.json"), "{ not json");
 });
-afterAll(() => rmSync(hostile, { recursive: true }));
+afterAll(() => {
+  for (const directory of [hostile, cache]) rmSync(directory, { recursive: true });
+});
 
 function run(...words: string[]) {
   const { status, stdout, stderr } = spawnSync(EXECUTABLE, words, {
     cwd: hostile,
-    env: { HOME: hostile, PATH: "/usr/bin:/bin" },
+    env: { HOME: hostile, XDG_CACHE_HOME: cache, PATH: "/usr/bin:/bin" },
     encoding: "utf8",
   });
   return { status, out: stdout.trim(), error: stderr.trim() };
@@ -52,7 +55,9 @@ describe("dist/mycelium", () => {
   });
 
   test("an interrupted pipe is no error", () => {
-    const { status } = spawnSync("sh", ["-c", `'${EXECUTABLE}' --help | head -1`]);
+    const { status } = spawnSync("sh", ["-c", `'${EXECUTABLE}' --help | head -1`], {
+      env: { XDG_CACHE_HOME: cache, PATH: "/usr/bin:/bin" },
+    });
     expect(status).toBe(0);
   });
 

@@ -56,7 +56,7 @@ class Machine {
     const PATH = `${dirname(process.execPath)}:${process.env["PATH"]}`;
     const { status, stdout, stderr } = spawnSync(program, words, {
       cwd: REPOSITORY,
-      env: { PATH, HOME: scratch },
+      env: { PATH, HOME: scratch, XDG_CACHE_HOME: join(scratch, "cache") },
       encoding: "utf8",
     });
     return { status, out: stdout.trim(), error: stderr.trim() };

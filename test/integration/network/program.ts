@@ -1,4 +1,4 @@
-/** The executable (dist/mycelium; `bun run build` makes it) as a person or a script runs it: words in, words and status out. */
+/** The core (dist/mycelium-core; `bun run build` makes it) as a person or a script runs it: words in, words and status out. */
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 const REPOSITORY = resolve(import.meta.dir, "../../..");
 const END_TIMEOUT_MS = 60_000;
 
-export const EXECUTABLE = join(REPOSITORY, "dist/mycelium");
+export const EXECUTABLE = join(REPOSITORY, "dist/mycelium-core");
 
 /** Found on the lines of the agents' tests: no other network of this machine is looked for. */
 export const QUIET = { MYCELIUM_MDNS: "off", MYCELIUM_GOSSIP: "off" } as const;
@@ -33,7 +33,7 @@ export function ensureExecutable(): void {
     cwd: REPOSITORY,
     stdio: "inherit",
   });
-  if (status !== 0) throw new Error("Cannot test: dist/mycelium could not be built");
+  if (status !== 0) throw new Error("Cannot test: dist/mycelium-core could not be built");
 }
 
 /** Runs a command to its end, which must come within a minute. */
