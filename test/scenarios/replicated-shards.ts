@@ -158,6 +158,18 @@ export class ReplicatedShards {
     }
   }
 
+  /** The first value of a strong read on one replica. */
+  async read(name: string, sql: string): Promise<unknown> {
+    const service = this.#replica(name).shard?.service;
+    if (service === undefined) throw new Error(`${name} is down`);
+    const statement = { sql, args: [], namedArgs: [], wantRows: true };
+    const program = { steps: [{ condition: null, statement }] };
+    const options = { role: "write", consistency: { level: "strong" }, deadlineMs: 1_000 } as const;
+    const { steps } = await this.scheduler.settle(service.read(program, options));
+    const [outcome] = steps;
+    return outcome?.ok === true ? outcome.result.rows[0]?.[0] : outcome?.error.code;
+  }
+
   /** What is committed on each running replica, by its name. */
   images(): string[] {
     return this.#running().map(({ database }) => database.inspect().hash);

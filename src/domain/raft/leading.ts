@@ -35,9 +35,28 @@ export function sendToAll(core: RaftCore): void {
     while (needsEntries(core, progress) && sendAppend(core, progress)) {
       // Until the follower has all or its window is full.
     }
-    const committed = Math.min(progress.match, core.commitIndex);
-    if (committed > progress.commitTold) sendHeartbeat(core, progress, false);
+    if (hasCommitNews(core, progress) && isNewsDue(core, progress)) {
+      sendHeartbeat(core, progress, false);
+    }
   }
+  core.commitNewsDue = false;
+}
+
+/** Of a leader: whether a follower has yet to hear of something committed. */
+export function anyCommitNews(core: RaftCore): boolean {
+  for (const progress of core.progress.values()) if (hasCommitNews(core, progress)) return true;
+  return false;
+}
+
+/** Something is committed that the follower holds and has not heard of. */
+function hasCommitNews(core: RaftCore, progress: Progress): boolean {
+  return Math.min(progress.match, core.commitIndex) > progress.commitTold;
+}
+
+/** A frame and two wake-ups a follower and commit are saved where the next append brings the news as well. */
+function isNewsDue(core: RaftCore, progress: Progress): boolean {
+  const isLate = core.options.tellsCommitsLate && !core.commitNewsDue;
+  return !isLate || progress.commitTold < progress.readIndex;
 }
 
 export function handleAppendResponse(core: RaftCore, response: AppendResponse): void {
@@ -199,6 +218,8 @@ function confirmReads(core: RaftCore): void {
     if (read.from === null) core.confirmedReads.push(read);
     else {
       const { from, context, index } = read;
+      const progress = core.progress.get(from);
+      if (progress !== undefined) progress.readIndex = index;
       core.emit({ kind: "readResponse", from: core.id, to: from, term: core.term, context, index });
     }
   }
@@ -225,6 +246,7 @@ function finishConfiguration(core: RaftCore): void {
     core.appendOwn("configuration", encodeConfiguration(leaveJoint(configuration)));
     // Alone among the voters to come, the entry is committed once it is stable: nothing to do now.
   } else if (!isVoter(configuration, core.id)) {
+    core.commitNewsDue = true;
     sendToAll(core);
     const successor = bestSuccessor(core);
     if (successor !== null) {

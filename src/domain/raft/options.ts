@@ -15,6 +15,8 @@ export interface RaftOptions {
   /** Committed entries handed out and not yet applied. */
   readonly applyBytesMax: number;
   readonly readsWaitingMax: number;
+  /** Followers learn what is committed with the next append, or when the host calls `tellCommits`; else at once. */
+  readonly tellsCommitsLate: boolean;
 }
 
 const KIB = 1_024;
@@ -30,4 +32,5 @@ export const DEFAULT_RAFT_OPTIONS: RaftOptions = {
   uncommittedBytesMax: 16 * MIB,
   applyBytesMax: 8 * MIB,
   readsWaitingMax: 4_096,
+  tellsCommitsLate: false,
 };

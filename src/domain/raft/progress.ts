@@ -24,6 +24,8 @@ export class Progress {
   recentlyActive = true;
   /** The highest commit index told to it. */
   commitTold = 0 as LogIndex;
+  /** It was told to read at this index: it must learn that it is committed. */
+  readIndex = 0 as LogIndex;
   /** The latest round of read index it answered. */
   roundAnswered = 0;
   /** Probe: an append is under way. */

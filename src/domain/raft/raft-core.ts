@@ -74,6 +74,8 @@ export class RaftCore {
   readonly progress = new Map<ReplicaId, Progress>();
   noopIndex = 0 as LogIndex;
   transferTarget: ReplicaId | null = null;
+  /** Followers are told what is committed with what is sent next. */
+  commitNewsDue = false;
   reads: ReadRounds;
   uncommittedBytes = 0;
   readonly uncommitted: { readonly index: LogIndex; readonly sizeBytes: number }[] = [];

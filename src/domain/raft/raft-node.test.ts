@@ -79,10 +79,10 @@ class Subject {
     expect(this.node.role).toBe("leader");
   }
 
-  acknowledge(index: number): void {
+  acknowledge(index: number, from = B): readonly Message[] {
     this.node.step({
       kind: "appendResponse",
-      from: B,
+      from,
       to: A,
       term: this.node.term,
       index: asLogIndex(index),
@@ -91,7 +91,7 @@ class Subject {
       hintTerm: asTerm(0),
       damaged: false,
     });
-    this.take();
+    return this.take();
   }
 }
 
@@ -165,6 +165,37 @@ test("a leader with a full uncommitted tail refuses, and an empty tail takes any
   subject.take();
   subject.acknowledge(3);
   expect(subject.node.propose([EMPTY])).toBe(asLogIndex(4));
+});
+
+test("late news of commits come with the next append, when the host asks, and at once to whoever reads", () => {
+  const subject = new Subject({ tellsCommitsLate: true });
+  const { node } = subject;
+  const told = (messages: readonly Message[], to = B) =>
+    messages.flatMap((message) =>
+      "commit" in message && message.to === to ? [`${message.kind} ${message.commit}`] : [],
+    );
+  subject.lead();
+  expect(told(subject.acknowledge(2))).toEqual([]);
+  expect([node.commitIndex, node.hasCommitNews]).toEqual([asLogIndex(2), true]);
+  node.tellCommits();
+  expect(told(subject.take())).toEqual(["heartbeat 2"]);
+  expect(node.hasCommitNews).toBe(false);
+
+  node.propose([EMPTY]);
+  subject.take();
+  expect(told(subject.acknowledge(3))).toEqual([]);
+  node.propose([EMPTY]);
+  expect(told(subject.take())).toEqual(["append 3"]);
+  expect(node.hasCommitNews).toBe(false);
+
+  subject.acknowledge(4);
+  const { term } = node;
+  node.step({ kind: "readRequest", from: C, to: A, term, context: 7 });
+  expect(told(subject.take())).toEqual(["heartbeat 4"]);
+  node.step({ kind: "heartbeatResponse", from: B, to: A, term, round: 1 });
+  expect(subject.take().map(({ kind }) => kind)).toEqual(["readResponse"]);
+  // It could not be told before it acknowledged.
+  expect(told(subject.acknowledge(4, C), C)).toEqual(["heartbeat 4"]);
 });
 
 test("a snapshot of what the log holds is not installed: acknowledged entries behind it stay", () => {

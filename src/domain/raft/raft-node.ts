@@ -35,6 +35,7 @@ import {
 import { acknowledge, askForState } from "./following.ts";
 import {
   advanceCommit,
+  anyCommitNews,
   beginReads,
   bestSuccessor,
   continueTransfer,
@@ -192,9 +193,8 @@ export class RaftNode {
 
   /** The write with this sequence and all before it are durable. */
   persisted(sequence: number): void {
-    const core = this.#core;
-    if (core.persisted(sequence)) countVotes(core);
-    if (core.role === "leader") advanceCommit(core);
+    if (this.#core.persisted(sequence)) countVotes(this.#core);
+    if (this.#core.role === "leader") advanceCommit(this.#core);
   }
 
   /** The state machine has applied up to `index`: more can be handed out. */
@@ -244,6 +244,15 @@ export class RaftNode {
     if (progress?.state === "replicate" && progress.inflightCount > 0) progress.becomeProbe();
   }
 
+  /** Whether a follower has yet to hear of something committed; `tellCommits` has the next `takeReady` tell it. */
+  get hasCommitNews(): boolean {
+    return anyCommitNews(this.#core);
+  }
+
+  tellCommits(): void {
+    this.#core.commitNewsDue = true;
+  }
+
   /** 0 to 1, from uptime, latency and answered proposals: better ones stand earlier. Never changes quorums. */
   setPerformance(performance: number): void {
     this.#core.performance = performance;
@@ -264,12 +273,8 @@ export class RaftNode {
   /** Cuts the log at `index`, which is applied. Returns the new cut, or null when it is there already. */
   compact(index: LogIndex): SnapshotMeta | null {
     const core = this.#core;
-    const cut = Math.min(
-      index,
-      core.handedIndex,
-      core.commitIndex,
-      core.log.stableIndex,
-    ) as LogIndex;
+    const { handedIndex, commitIndex, log } = core;
+    const cut = Math.min(index, handedIndex, commitIndex, log.stableIndex) as LogIndex;
     if (cut <= core.log.snapshot.index || core.needsState || core.installing !== null) return null;
     const snapshot = this.metaAt(cut);
     core.log.compact(snapshot);

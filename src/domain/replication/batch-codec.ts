@@ -40,6 +40,11 @@ export function encodeBatch(batch: Batch): Uint8Array {
   return writer.finish();
 }
 
+/** Whether an encoded batch names a table to check. */
+export function checksTable(bytes: Uint8Array): boolean {
+  return bytes[0] === VERSION_CHECK;
+}
+
 /** Throws MALFORMED. */
 export function decodeBatch(bytes: Uint8Array): Batch {
   const reader = new PackReader(bytes, "a batch");

@@ -1,4 +1,4 @@
 export type { Batch, BatchContext, Bundle, Request, SignedBundle } from "./batch.ts";
-export { CHECK_BYTES_MAX, decodeBatch, encodeBatch } from "./batch-codec.ts";
+export { CHECK_BYTES_MAX, checksTable, decodeBatch, encodeBatch } from "./batch-codec.ts";
 export { BUNDLE_LIMITS, decodeBundle, encodeBundle } from "./bundle-codec.ts";
 export { readRequest, writeRequest } from "./request-codec.ts";

@@ -31,6 +31,7 @@ import {
   type SnapshotMeta,
 } from "../../domain/raft/index.ts";
 import type { GroupLog, LogWrite, RecoveredGroup, StateMachine, Timer } from "../../ports/index.ts";
+import { CommitNews } from "./commit-news.ts";
 import { DeferredLog } from "./deferred-log.ts";
 import { isRefusal, readFrame } from "./frame.ts";
 import { closedError, type GroupHost, HostedGroup } from "./hosted-group.ts";
@@ -39,10 +40,9 @@ import { mayBeOfNonVoter } from "./message-rights.ts";
 import { isMissing } from "./missing-snapshot.ts";
 import { type ConsensusOptions, raftOptionsOf } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import { ReadinessWatch } from "./readiness-watch.ts";
 import type { ConsensusStatus, GroupStatus } from "./status.ts";
 
-/** A new leader's no-op is being applied: how often to look. */
-const READY_POLL_MS = 2;
 /** A process that was stopped for long must read its messages before it thinks that nobody sent any. */
 const TICKS_AT_ONCE_MAX = 2;
 
@@ -64,9 +64,10 @@ export class Consensus {
   readonly #outbox: Outbox;
   readonly #host: GroupHost;
   readonly #writer: LogWriter;
+  readonly #readiness: ReadinessWatch;
+  readonly #news: CommitNews;
   #turnIsQueued = false;
   #timer: Timer | null = null;
-  #readyTimer: Timer | null = null;
   #tickedAtMs = 0;
   #failure: MyceliumError | null = null;
   #isStopped = false;
@@ -75,8 +76,9 @@ export class Consensus {
     this.#options = options;
     this.#outbox = new Outbox(options.transport);
     const { clock, logger, logStore, settings, firstContext = 0 } = options;
-    const wake = (group: HostedGroup) => this.#wake(group);
-    this.#host = { clock, logger, logStore, settings, firstContext, wake };
+    this.#host = { clock, logger, logStore, settings, firstContext, wake: (g) => this.#wake(g) };
+    this.#readiness = new ReadinessWatch(this.#host, this.#groups);
+    this.#news = new CommitNews(this.#host, this.#groups);
     this.#writer = new LogWriter(options, {
       durable: (written) => this.#durable(written),
       full: () => {
@@ -161,8 +163,7 @@ export class Consensus {
     if (this.#failure === null) await this.handOverAll();
     this.#isStopped = true;
     this.#writer.stop();
-    this.#timer?.cancel();
-    this.#readyTimer?.cancel();
+    this.#stopTimers();
     for (const group of this.#groups.values()) group.close(closedError());
   }
 
@@ -300,7 +301,8 @@ export class Consensus {
       }
       this.#send();
       this.#persist();
-      this.#watchReadiness();
+      this.#readiness.watch();
+      this.#news.watch();
     } catch (error) {
       if (!(error instanceof MyceliumError)) throw error;
       // Reading the log back failed: what is there is not what was written.
@@ -350,16 +352,10 @@ export class Consensus {
     this.#turn();
   }
 
-  /** A state machine does not tell when it has applied the no-op that makes its leader ready. */
-  #watchReadiness(): void {
-    if (this.#readyTimer !== null) return;
-    const waiting = [...this.#groups.values()].filter((group) => group.shouldPollReadiness());
-    if (waiting.length === 0) return;
-    this.#readyTimer = this.#options.clock.after(READY_POLL_MS, () => {
-      this.#readyTimer = null;
-      for (const group of waiting) this.#awake.add(group);
-      this.#turn();
-    });
+  #stopTimers(): void {
+    this.#timer?.cancel();
+    this.#readiness.stop();
+    this.#news.stop();
   }
 
   /** Stops acknowledging for good; others are asked to take over. */
@@ -378,8 +374,7 @@ export class Consensus {
     this.#send();
     this.#failure = failure;
     this.#writer.stop();
-    this.#timer?.cancel();
-    this.#readyTimer?.cancel();
+    this.#stopTimers();
     for (const group of this.#groups.values()) group.close(failure);
     this.#options.onFailure(failure);
   }

@@ -8,6 +8,8 @@ export interface ConsensusSettings {
   /** How often all groups look at the time. */
   readonly tickMs: number;
   readonly heartbeatMs: number;
+  /** Followers hear of what is committed with the next append, or this much later; 0: at once. */
+  readonly commitNewsMs: number;
   /** Least silence of a leader before others stand; they wait up to twice as long. */
   readonly electionMs: number;
   /** Entries kept behind the cut, for followers that lag. */
@@ -17,12 +19,15 @@ export interface ConsensusSettings {
   /** A learner becomes a voter once it is no further behind than this. */
   readonly promoteLagEntries: number;
   /** Limits of each group. */
-  readonly raft: Partial<Omit<RaftOptions, "electionTicks" | "heartbeatTicks">>;
+  readonly raft: Partial<
+    Omit<RaftOptions, "electionTicks" | "heartbeatTicks" | "tellsCommitsLate">
+  >;
 }
 
 export const CONSENSUS_SETTINGS: ConsensusSettings = {
   tickMs: 50,
   heartbeatMs: 100,
+  commitNewsMs: 5,
   electionMs: 500,
   trailingEntries: 4_096,
   compactMinEntries: 1_024,
@@ -65,5 +70,6 @@ export function raftOptionsOf(settings: ConsensusSettings): RaftOptions {
     ...settings.raft,
     electionTicks: ticks(settings.electionMs),
     heartbeatTicks: ticks(settings.heartbeatMs),
+    tellsCommitsLate: settings.commitNewsMs > 0,
   };
 }

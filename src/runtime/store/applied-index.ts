@@ -13,6 +13,8 @@ export class AppliedIndex {
   readonly #clock: Clock;
   #value: LogIndex;
   #waiters: Waiter[] = [];
+  /** Called when somebody begins to wait. */
+  onWait: () => void = () => {};
 
   constructor(clock: Clock, value: LogIndex) {
     this.#clock = clock;
@@ -21,6 +23,10 @@ export class AppliedIndex {
 
   get value(): LogIndex {
     return this.#value;
+  }
+
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0;
   }
 
   /** Never falls, but for `restart` after a database was replaced. */
@@ -51,6 +57,7 @@ export class AppliedIndex {
         );
       });
       this.#waiters.push({ index, resolve, timer });
+      this.onWait();
     });
   }
 }

@@ -3,6 +3,7 @@
 import { assert, errorCodeOf, type LogIndex, messageOf } from "../../base/index.ts";
 import { type Batch, decodeBatch } from "../../domain/replication/index.ts";
 import type { CommittedBatch, LogEntry } from "../../ports/index.ts";
+import { ApplyGathering } from "./apply-gathering.ts";
 import { requestsOfCommitted } from "./bundles.ts";
 import type { DigestWatch } from "./digest-watch.ts";
 import { DISK_PROBLEM, type ShardContext } from "./shard-context.ts";
@@ -21,6 +22,7 @@ export class Applier {
   readonly #onForeign: () => void;
   readonly #onCorrupt: (reason: string) => void;
   readonly #onFull: () => void;
+  readonly #gathering: ApplyGathering;
   #committed: LogEntry[] = [];
   #received: LogIndex;
 
@@ -32,6 +34,7 @@ export class Applier {
       readonly onForeign: () => void;
       readonly onCorrupt: (reason: string) => void;
       readonly onFull: () => void;
+      readonly wake: () => void;
     },
   ) {
     this.#context = context;
@@ -40,6 +43,7 @@ export class Applier {
     this.#onForeign = actions.onForeign;
     this.#onCorrupt = actions.onCorrupt;
     this.#onFull = actions.onFull;
+    this.#gathering = new ApplyGathering(context, actions.wake);
     this.#received = context.applied.value;
   }
 
@@ -50,6 +54,11 @@ export class Applier {
 
   get pending(): boolean {
     return this.#committed.length > 0;
+  }
+
+  /** Whether what is pending may wait for more. */
+  gathers(): boolean {
+    return this.#gathering.goesOn(this.#committed);
   }
 
   push(entries: readonly LogEntry[]): void {

@@ -34,6 +34,9 @@ export interface ShardLimits {
   readonly interactiveBytesMax: number;
   /** Committed entries a replica executes at once. */
   readonly applyCountMax: number;
+  /** How long a follower gathers committed entries before it executes them, and how much at most. */
+  readonly applyGatherMs: number;
+  readonly applyGatherBytesMax: number;
   /** Pause before another try when the disk is full. */
   readonly diskRetryMs: number;
   /** Between checkpoints, which let the log be cut. */
@@ -73,6 +76,8 @@ export const SHARD_LIMITS: ShardLimits = {
   interactiveWaitingMax: 256,
   interactiveBytesMax: 7 << 20,
   applyCountMax: 64,
+  applyGatherMs: 5,
+  applyGatherBytesMax: 256 << 10,
   diskRetryMs: 1_000,
   checkpointMs: 30_000,
   checkIntervalMs: 24 * 60 * 60_000,

@@ -83,6 +83,7 @@ export class ShardLoop implements StateMachine {
         onForeign: () => this.#endOpen(),
         onCorrupt: resync,
         onFull: () => this.#refuseForRoom(),
+        wake: () => this.#pump(),
       },
     );
     this.#checks.run().catch((error) => options.onFatal(error));
@@ -245,7 +246,7 @@ export class ShardLoop implements StateMachine {
   async #step(): Promise<boolean> {
     const { context } = this;
     if (context.stopped || context.resyncing || context.replacing) return false;
-    if (this.#applier.pending) await this.#applier.applyNext();
+    if (this.#applier.pending && !this.#applier.gathers()) await this.#applier.applyNext();
     else if (!context.leads() || context.open !== null || this.interactive.holding) return false;
     else if (this.#checks.isUrgent) this.#checks.propose();
     else if (context.problems.has("digest")) return this.#refuseWrites();

@@ -1,0 +1,38 @@
+/** Tells followers what is committed when no append did so in time: each commit takes a frame and two wake-ups less. */
+
+import type { GroupId } from "../../base/index.ts";
+import type { Timer } from "../../ports/index.ts";
+import type { GroupHost, HostedGroup } from "./hosted-group.ts";
+
+export class CommitNews {
+  readonly #host: GroupHost;
+  readonly #groups: ReadonlyMap<GroupId, HostedGroup>;
+  #timer: Timer | null = null;
+
+  constructor(host: GroupHost, groups: ReadonlyMap<GroupId, HostedGroup>) {
+    this.#host = host;
+    this.#groups = groups;
+  }
+
+  /** Call after each turn. */
+  watch(): void {
+    const { clock, settings } = this.#host;
+    if (this.#timer !== null || settings.commitNewsMs === 0 || this.#withNews().length === 0)
+      return;
+    this.#timer = clock.after(settings.commitNewsMs, () => {
+      this.#timer = null;
+      for (const group of this.#withNews()) {
+        group.node.tellCommits();
+        this.#host.wake(group);
+      }
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #withNews(): readonly HostedGroup[] {
+    return [...this.#groups.values()].filter(({ node }) => node.hasCommitNews);
+  }
+}
