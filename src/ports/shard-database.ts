@@ -5,7 +5,7 @@
  */
 
 import type { LogIndex } from "../base/index.ts";
-import type { BatchContext, Request } from "../domain/replication/index.ts";
+import type { BatchContext, BundlePart, Request } from "../domain/replication/index.ts";
 import type { Program, ProgramResult, SqlRole } from "../domain/sql/index.ts";
 import type { SnapshotMeta } from "./log-store.ts";
 
@@ -34,11 +34,11 @@ export interface BatchOutcome {
   readonly digest: Uint8Array;
 }
 
-/** A batch as the log carries it, its signatures checked and skipped requests taken out. */
+/** A batch as the log carries it, its signatures checked and skipped requests left out. */
 export interface CommittedBatch {
   readonly index: LogIndex;
   readonly context: BatchContext;
-  readonly requests: readonly Request[];
+  readonly parts: readonly BundlePart[];
 }
 
 export interface QueryOptions {
@@ -60,13 +60,13 @@ export interface ShardDatabase {
   open(): Promise<ShardPosition>;
 
   /**
-   * Leader: opens the batch transaction, runs each request in a savepoint (one that ends without effect is rolled
+   * Leader: opens the batch transaction, runs each request of `parts` in a savepoint (one that ends without effect is rolled
    * back), and leaves the transaction open for `commit` or `rollback`. `alone` lets one request use what needs a
    * transaction of its own. Statements over `deadlineMs` fail with SQLITE_INTERRUPT.
    */
   runBatch(
     context: BatchContext,
-    requests: readonly Request[],
+    parts: readonly BundlePart[],
     options: { readonly alone: boolean; readonly deadlineMs: number },
   ): Promise<BatchOutcome>;
 

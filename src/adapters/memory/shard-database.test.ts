@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { asLogIndex, asRequestId, asTerm, EMPTY_BYTES, SeededRandom } from "../../base/index.ts";
 import type { BatchContext, Request } from "../../domain/replication/index.ts";
+import { partsOf } from "../../domain/replication/testing/parts-of.ts";
 import type { ProgramResult } from "../../domain/sql/index.ts";
 import { MemoryHost } from "./host.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -47,7 +48,7 @@ async function makeDatabase(disk = new MemoryShardDisk()) {
 
 test("readers see a batch only once it is committed", async () => {
   const { database, settle, get } = await makeDatabase();
-  await settle(database.runBatch(context(1), [request("set x 1")], LEADING));
+  await settle(database.runBatch(context(1), partsOf(request("set x 1")), LEADING));
   expect(await get("x")).toBe(null);
   await settle(database.commit(asLogIndex(3)));
   expect(await get("x")).toBe("1");
@@ -55,10 +56,10 @@ test("readers see a batch only once it is committed", async () => {
 
 test("a rolled back batch leaves nothing behind", async () => {
   const { database, settle, get } = await makeDatabase();
-  await settle(database.runBatch(context(1), [request("set x 1")], LEADING));
+  await settle(database.runBatch(context(1), partsOf(request("set x 1")), LEADING));
   await settle(database.rollback());
   expect(await get("x")).toBe(null);
-  await settle(database.runBatch(context(2), [request("append x 2")], LEADING));
+  await settle(database.runBatch(context(2), partsOf(request("append x 2")), LEADING));
   await settle(database.commit(asLogIndex(1)));
   expect(await get("x")).toBe("2");
 });
@@ -67,7 +68,7 @@ test("a request is applied once and its result kept for 10 minutes of pinned tim
   const { database, settle } = await makeDatabase();
   const once = request("incr n");
   const run = async (timeMs: number, index: number) => {
-    const outcome = await settle(database.runBatch(context(timeMs), [once], LEADING));
+    const outcome = await settle(database.runBatch(context(timeMs), partsOf(once), LEADING));
     await settle(database.commit(asLogIndex(index)));
     return { kind: outcome.outcomes[0]!.kind, value: values(outcome.outcomes[0]!.result)[0] };
   };
@@ -85,10 +86,13 @@ test("a follower gets the leader's digest, without the requests that had no effe
     request("random r", "now t", "append x a"),
     request("fail", "incr n"),
   ];
-  const outcome = await leader.settle(leader.database.runBatch(context(7), requests, LEADING));
+  const outcome = await leader.settle(
+    leader.database.runBatch(context(7), partsOf(...requests), LEADING),
+  );
   expect(outcome.outcomes.map(({ kind }) => kind)).toEqual(["unchanged", "applied", "applied"]);
   await leader.settle(leader.database.commit(asLogIndex(1)));
-  const batch = { index: asLogIndex(1), context: context(7), requests: requests.slice(1) };
+  const parts = partsOf(...requests).map(({ payload }) => ({ payload, positions: [1, 2] }));
+  const batch = { index: asLogIndex(1), context: context(7), parts };
   const digests = await follower.settle(follower.database.apply([batch]));
   expect(digests).toEqual([outcome.digest]);
   expect(follower.database.inspect()).toEqual(leader.database.inspect());
@@ -97,10 +101,12 @@ test("a follower gets the leader's digest, without the requests that had no effe
 test("what needs a transaction of its own is not run with others", async () => {
   const { database, settle } = await makeDatabase();
   const schema = request("schema s");
-  const together = await settle(database.runBatch(context(1), [schema], LEADING));
+  const together = await settle(database.runBatch(context(1), partsOf(schema), LEADING));
   expect(together.outcomes[0]!.kind).toBe("alone");
   await settle(database.rollback());
-  const alone = await settle(database.runBatch(context(1), [schema], { ...LEADING, alone: true }));
+  const alone = await settle(
+    database.runBatch(context(1), partsOf(schema), { ...LEADING, alone: true }),
+  );
   expect(alone.outcomes[0]!.kind).toBe("applied");
 });
 
@@ -116,7 +122,7 @@ test("an interactive transaction ends at its COMMIT and is executed alike by a f
   const sealed = request("begin", "append x 1", "random r", "commit");
   const outcome = await leader.settle(leader.database.sealInteractive(sealed));
   await leader.settle(leader.database.commit(asLogIndex(1)));
-  const batch = { index: asLogIndex(1), context: context(5), requests: [sealed] };
+  const batch = { index: asLogIndex(1), context: context(5), parts: partsOf(sealed) };
   expect(await follower.settle(follower.database.apply([batch]))).toEqual([outcome.digest]);
 });
 
@@ -125,7 +131,7 @@ test("a power cut loses what was committed after the checkpoint, the newest firs
   for (let seed = 0; seed < 40; seed++) {
     const { database, disk, settle } = await makeDatabase();
     for (let i = 1; i <= 4; i++) {
-      await settle(database.runBatch(context(i), [request(`set x ${i}`)], LEADING));
+      await settle(database.runBatch(context(i), partsOf(request(`set x ${i}`)), LEADING));
       await settle(database.commit(asLogIndex(i)));
       if (i === 2) expect(await settle(database.checkpoint())).toBe(asLogIndex(2));
     }
@@ -140,7 +146,7 @@ test("a power cut loses what was committed after the checkpoint, the newest firs
 test("a snapshot carries data, position and kept results; a damaged one is refused", async () => {
   const source = await makeDatabase();
   const once = request("incr n");
-  await source.settle(source.database.runBatch(context(9), [once], LEADING));
+  await source.settle(source.database.runBatch(context(9), partsOf(once), LEADING));
   await source.settle(source.database.commit(asLogIndex(6)));
   const info = await source.settle(
     source.database.createSnapshot((index) => ({
@@ -156,7 +162,7 @@ test("a snapshot carries data, position and kept results; a damaged one is refus
   expect(target.settle(target.database.installSnapshot(spoiled, read))).rejects.toThrow("hash");
   const position = await target.settle(target.database.installSnapshot(info, read));
   expect(position).toMatchObject({ appliedIndex: asLogIndex(6), pinnedTimeMs: 9 });
-  const again = await target.settle(target.database.runBatch(context(10), [once], LEADING));
+  const again = await target.settle(target.database.runBatch(context(10), partsOf(once), LEADING));
   expect(again.outcomes[0]).toMatchObject({ kind: "replayed" });
 });
 

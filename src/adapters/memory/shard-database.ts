@@ -12,7 +12,12 @@ import {
   present,
   SeededRandom,
 } from "../../base/index.ts";
-import type { BatchContext, Request } from "../../domain/replication/index.ts";
+import {
+  type BatchContext,
+  type BundlePart,
+  type Request,
+  requestsOfParts,
+} from "../../domain/replication/index.ts";
 import type { Program, ProgramResult, SqlRole } from "../../domain/sql/index.ts";
 import type {
   BatchOutcome,
@@ -86,11 +91,12 @@ export class MemoryShardDatabase implements ShardDatabase {
 
   runBatch(
     context: BatchContext,
-    requests: readonly Request[],
+    parts: readonly BundlePart[],
     options: { readonly alone: boolean; readonly deadlineMs: number },
   ): Promise<BatchOutcome> {
     return this.#write(() => {
       this.#checkFile();
+      const requests = requestsOfParts(parts);
       assert(!options.alone || requests.length === 1, "one request is alone");
       const batch = this.#openBatch(context);
       const outcomes = requests.map((request) => this.#runRequest(batch, request, options.alone));
@@ -141,9 +147,9 @@ export class MemoryShardDatabase implements ShardDatabase {
       if (this.#disk.isFull) {
         throw new MyceliumError("DISK_FULL", "Cannot apply: the disk is full; free some space");
       }
-      return batches.map(({ index, context, requests }) => {
+      return batches.map(({ index, context, parts }) => {
         const batch = this.#openBatch(context);
-        for (const request of requests) this.#runRequest(batch, request, true);
+        for (const request of requestsOfParts(parts)) this.#runRequest(batch, request, true);
         this.#batch = null;
         this.#commit(batch, index);
         return digestOf(batch.effects);

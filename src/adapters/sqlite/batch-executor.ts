@@ -12,9 +12,10 @@ import type {
   SqlRole,
   StepOutcome,
 } from "../../domain/sql/index.ts";
-import type { BatchOutcome, CommittedBatch, RequestOutcome } from "../../ports/index.ts";
+import type { BatchOutcome, RequestOutcome } from "../../ports/index.ts";
 import { BatchDigest } from "./batch-digest.ts";
 import { cannotApply, failAll, LostAt, type Rollbacks } from "./batch-loss.ts";
+import type { ExecutedBatch } from "./call-codec.ts";
 import {
   isSchemaPlan,
   ProgramRunner,
@@ -85,7 +86,7 @@ export class BatchExecutor {
   }
 
   /** The digest. Throws `LostAt`, and DISK_FULL when this machine cannot do what others did. */
-  follow(batch: CommittedBatch, number: number, rollbacks: Rollbacks): Uint8Array {
+  follow(batch: ExecutedBatch, number: number, rollbacks: Rollbacks): Uint8Array {
     const session = this.#db.createSession();
     const applied: Applied[] = [];
     this.#parts.guard.pin(batch.context);

@@ -1,7 +1,15 @@
 /** What crosses between threads in bulk, as bytes: cheaper than structured clones of many small objects. */
 
-import { asLogIndex } from "../../base/index.ts";
-import { type Request, readRequest, writeRequest } from "../../domain/replication/index.ts";
+import { asLogIndex, type LogIndex } from "../../base/index.ts";
+import {
+  type BatchContext,
+  BUNDLE_LIMITS,
+  type BundlePart,
+  type Request,
+  readRequest,
+  requestsOfParts,
+  writeRequest,
+} from "../../domain/replication/index.ts";
 import {
   PackReader,
   PackWriter,
@@ -15,39 +23,59 @@ const COUNT_MAX = 10_000_000;
 const DIGEST_SIZE = 32;
 const SEED_SIZE = 16;
 
-export function encodeRequests(requests: readonly Request[]): Uint8Array {
+/** A committed batch where it is executed. */
+export interface ExecutedBatch {
+  readonly index: LogIndex;
+  readonly context: BatchContext;
+  readonly requests: readonly Request[];
+}
+
+export function encodeRequest(request: Request): Uint8Array {
   const writer = new PackWriter();
-  writeRequests(writer, requests);
+  writeRequest(writer, request);
   return writer.finish();
 }
 
-export function decodeRequests(bytes: Uint8Array): Request[] {
-  const reader = new PackReader(bytes, "requests");
-  const requests = readRequests(reader);
+export function decodeRequest(bytes: Uint8Array): Request {
+  const reader = new PackReader(bytes, "a request");
+  const request = readRequest(reader);
   reader.end();
-  return requests;
+  return request;
+}
+
+export function encodeParts(parts: readonly BundlePart[]): Uint8Array {
+  const writer = new PackWriter();
+  writeParts(writer, parts);
+  return writer.finish();
+}
+
+export function decodeParts(bytes: Uint8Array): Request[] {
+  const reader = new PackReader(bytes, "parts of bundles");
+  const parts = readParts(reader);
+  reader.end();
+  return requestsOfParts(parts);
 }
 
 export function encodeBatches(batches: readonly CommittedBatch[]): Uint8Array {
   const writer = new PackWriter();
   writer.varint(batches.length);
-  for (const { index, context, requests } of batches) {
+  for (const { index, context, parts } of batches) {
     writer.varint(index);
     writer.varint(context.timeMs);
     writer.raw(context.seed);
-    writeRequests(writer, requests);
+    writeParts(writer, parts);
   }
   return writer.finish();
 }
 
-export function decodeBatches(bytes: Uint8Array): CommittedBatch[] {
+export function decodeBatches(bytes: Uint8Array): ExecutedBatch[] {
   const reader = new PackReader(bytes, "batches");
-  const batches: CommittedBatch[] = [];
+  const batches: ExecutedBatch[] = [];
   for (let left = reader.count(COUNT_MAX); left > 0; left--) {
     const index = asLogIndex(reader.varint(Number.MAX_SAFE_INTEGER));
     const timeMs = reader.varint(Number.MAX_SAFE_INTEGER);
     const context = { timeMs, seed: reader.raw(SEED_SIZE) };
-    batches.push({ index, context, requests: readRequests(reader) });
+    batches.push({ index, context, requests: requestsOfParts(readParts(reader)) });
   }
   reader.end();
   return batches;
@@ -77,13 +105,30 @@ export function decodeOutcome(bytes: Uint8Array): BatchOutcome {
   return { digest, outcomes };
 }
 
-function writeRequests(writer: PackWriter, requests: readonly Request[]): void {
-  writer.varint(requests.length);
-  for (const request of requests) writeRequest(writer, request);
+function writeParts(writer: PackWriter, parts: readonly BundlePart[]): void {
+  writer.varint(parts.length);
+  for (const { payload, positions } of parts) {
+    writer.bytes(payload);
+    writer.u8(positions === null ? 0 : 1);
+    if (positions === null) continue;
+    writer.varint(positions.length);
+    for (const position of positions) writer.varint(position);
+  }
 }
 
-function readRequests(reader: PackReader): Request[] {
-  const requests: Request[] = [];
-  for (let left = reader.count(COUNT_MAX); left > 0; left--) requests.push(readRequest(reader));
-  return requests;
+function readParts(reader: PackReader): BundlePart[] {
+  const parts: BundlePart[] = [];
+  for (let left = reader.count(COUNT_MAX); left > 0; left--) {
+    const payload = reader.view(reader.varint(BUNDLE_LIMITS.sizeBytesMax));
+    parts.push({ payload, positions: reader.u8() === 0 ? null : readPositions(reader) });
+  }
+  return parts;
+}
+
+function readPositions(reader: PackReader): number[] {
+  const positions: number[] = [];
+  for (let left = reader.count(BUNDLE_LIMITS.requestCountMax); left > 0; left--) {
+    positions.push(reader.varint(BUNDLE_LIMITS.requestCountMax));
+  }
+  return positions;
 }

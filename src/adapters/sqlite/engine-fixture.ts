@@ -7,7 +7,8 @@ import { buildGuard } from "../../../build/native.ts";
 import { asLogIndex, asRequestId } from "../../base/index.ts";
 import type { BatchContext, Request } from "../../domain/replication/index.ts";
 import type { Condition, SqlRole, SqlValue, Step, StepOutcome } from "../../domain/sql/index.ts";
-import type { BatchOutcome, CommittedBatch } from "../../ports/index.ts";
+import type { BatchOutcome } from "../../ports/index.ts";
+import type { ExecutedBatch } from "./call-codec.ts";
 import { openConnection } from "./connection.ts";
 import { hashTable, listTables } from "./table-hash.ts";
 import { WriterEngine } from "./writer-engine.ts";
@@ -51,7 +52,7 @@ export function sql(...statements: string[]): Request {
 export class Replica {
   readonly path = freshPath();
   readonly engine: WriterEngine;
-  readonly log: CommittedBatch[] = [];
+  readonly log: ExecutedBatch[] = [];
   readonly digests: Uint8Array[] = [];
   #tick = 0;
 

@@ -9,7 +9,7 @@ import type { BatchContext } from "../../domain/replication/index.ts";
 import { decodeProgram, encodeProgramResult, type SqlRole } from "../../domain/sql/index.ts";
 import type { QueryOptions, ShardPosition, SnapshotMeta } from "../../ports/index.ts";
 import { adoptSnapshot } from "./adopt-snapshot.ts";
-import { decodeBatches, decodeRequests, encodeOutcome } from "./call-codec.ts";
+import { decodeBatches, decodeParts, decodeRequest, encodeOutcome } from "./call-codec.ts";
 import { type CopiedFile, CopyEngine } from "./copy-engine.ts";
 import { ReaderEngine } from "./reader-engine.ts";
 import { WriterEngine } from "./writer-engine.ts";
@@ -27,7 +27,7 @@ export interface EngineCalls {
   closeWriter(): void;
   runBatch(
     context: BatchContext,
-    requests: Uint8Array,
+    parts: Uint8Array,
     alone: boolean,
     deadlineMs: number,
   ): Uint8Array;
@@ -103,16 +103,13 @@ export class EngineServer {
       },
       closeWriter: () => drop(this.#writers, shard),
       runBatch: (context: BatchContext, packed: Uint8Array, alone: boolean, deadlineMs: number) =>
-        encodeOutcome(writer().runBatch(context, decodeRequests(packed), { alone, deadlineMs })),
+        encodeOutcome(writer().runBatch(context, decodeParts(packed), { alone, deadlineMs })),
       beginInteractive: (context: BatchContext, role: SqlRole) =>
         writer().beginInteractive(context, role),
       stepInteractive: (program: Uint8Array, deadlineMs: number) =>
         encodeProgramResult(writer().stepInteractive(decodeProgram(program), deadlineMs)),
-      sealInteractive: (packed: Uint8Array) => {
-        const [request] = decodeRequests(packed);
-        assert(request !== undefined, "no request to seal");
-        return encodeOutcome(writer().sealInteractive(request));
-      },
+      sealInteractive: (packed: Uint8Array) =>
+        encodeOutcome(writer().sealInteractive(decodeRequest(packed))),
       commit: (index: LogIndex) => writer().commit(index),
       rollback: () => writer().rollback(),
       apply: (packed: Uint8Array) => writer().apply(decodeBatches(packed)),

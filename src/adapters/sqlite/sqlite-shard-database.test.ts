@@ -15,6 +15,7 @@ import {
 import { join } from "node:path";
 import { asGroupId, asLogIndex, asTerm, errorCodeOf, type LogIndex } from "../../base/index.ts";
 import type { Request } from "../../domain/replication/index.ts";
+import { partsOf } from "../../domain/replication/testing/parts-of.ts";
 import type { Clock, SnapshotMeta } from "../../ports/index.ts";
 import { brief, freshDirectory, GUARD_PATH, START_MS, sql } from "./engine-fixture.ts";
 import type { EngineHost } from "./engine-host.ts";
@@ -55,7 +56,7 @@ function context() {
 }
 
 async function write(db: SqliteShardDatabase, index: number, one: Request, alone = false) {
-  const outcome = await db.runBatch(context(), [one], { alone, deadlineMs: 2_000 });
+  const outcome = await db.runBatch(context(), partsOf(one), { alone, deadlineMs: 2_000 });
   if (outcome.outcomes[0]?.kind === "applied") await db.commit(asLogIndex(index));
   return outcome.outcomes[0]!;
 }
@@ -89,7 +90,7 @@ function metaAt(index: LogIndex): SnapshotMeta {
 
 test("readers see committed data only, beside an open batch", async () => {
   const { db } = await filled(1);
-  await db.runBatch(context(), [sql("DELETE FROM t")], { alone: false, deadlineMs: 0 });
+  await db.runBatch(context(), partsOf(sql("DELETE FROM t")), { alone: false, deadlineMs: 0 });
   expect(await read(db, "SELECT count(*) FROM t")).toEqual([[1n]]);
   await db.commit(asLogIndex(3));
   expect(await read(db, "SELECT count(*) FROM t")).toEqual([[0n]]);
@@ -293,7 +294,9 @@ test("below the reserve writes are refused with SQLITE_FULL, reads and committed
     [[5n]],
   ]);
   expect(await codeOf(low.beginInteractive(context(), "write"))).toBe("DISK_FULL");
-  await low.apply([{ index: asLogIndex(3), context: context(), requests: [sql("DELETE FROM t")] }]);
+  await low.apply([
+    { index: asLogIndex(3), context: context(), parts: partsOf(sql("DELETE FROM t")) },
+  ]);
   expect(await read(low, "SELECT count(*) FROM t")).toEqual([[0n]]);
   await low.close();
 });
@@ -336,7 +339,7 @@ test("on Workers: batches in order, commit with the next batch, snapshots and ch
   const options = { alone: false, deadlineMs: 2_000 };
   const work: Promise<unknown>[] = [];
   for (let index = 3; index < 103; index++) {
-    work.push(db.runBatch(context(), [sql("INSERT INTO t (b) VALUES ('x')")], options));
+    work.push(db.runBatch(context(), partsOf(sql("INSERT INTO t (b) VALUES ('x')")), options));
     work.push(db.commit(asLogIndex(index)));
   }
   const checkpoint = db.checkpoint();

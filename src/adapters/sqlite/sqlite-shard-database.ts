@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, type GroupId, type LogIndex, MyceliumError } from "../../base/index.ts";
-import type { BatchContext, Request } from "../../domain/replication/index.ts";
+import type { BatchContext, BundlePart, Request } from "../../domain/replication/index.ts";
 import {
   decodeProgramResult,
   encodeProgram,
@@ -25,7 +25,7 @@ import type {
   SnapshotInfo,
   SnapshotMeta,
 } from "../../ports/index.ts";
-import { decodeOutcome, encodeBatches, encodeRequests } from "./call-codec.ts";
+import { decodeOutcome, encodeBatches, encodeParts, encodeRequest } from "./call-codec.ts";
 import type { EngineHost } from "./engine-host.ts";
 import type { EngineCall, EngineCalls, FileOptions } from "./engine-server.ts";
 import { fetchFile } from "./fetch-file.ts";
@@ -103,11 +103,11 @@ export class SqliteShardDatabase implements ShardDatabase {
 
   async runBatch(
     context: BatchContext,
-    requests: readonly Request[],
+    parts: readonly BundlePart[],
     options: { readonly alone: boolean; readonly deadlineMs: number },
   ): Promise<BatchOutcome> {
     const { alone, deadlineMs } = options;
-    const packed = encodeRequests(requests);
+    const packed = encodeParts(parts);
     return decodeOutcome(await this.#write("runBatch", context, packed, alone, deadlineMs));
   }
 
@@ -121,7 +121,7 @@ export class SqliteShardDatabase implements ShardDatabase {
   }
 
   async sealInteractive(request: Request): Promise<BatchOutcome> {
-    return decodeOutcome(await this.#write("sealInteractive", encodeRequests([request])));
+    return decodeOutcome(await this.#write("sealInteractive", encodeRequest(request)));
   }
 
   async commit(index: LogIndex): Promise<void> {

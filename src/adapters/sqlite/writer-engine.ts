@@ -8,14 +8,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { assert, type LogIndex, MyceliumError, messageOf } from "../../base/index.ts";
 import type { BatchContext, Request } from "../../domain/replication/index.ts";
 import type { Program, ProgramResult, SqlRole } from "../../domain/sql/index.ts";
-import type {
-  BatchOutcome,
-  CommittedBatch,
-  RequestOutcome,
-  ShardPosition,
-} from "../../ports/index.ts";
+import type { BatchOutcome, RequestOutcome, ShardPosition } from "../../ports/index.ts";
 import { BatchExecutor, type BatchOptions } from "./batch-executor.ts";
 import { LostAt, markRollback, noteLoss, type Rollbacks } from "./batch-loss.ts";
+import type { ExecutedBatch } from "./call-codec.ts";
 import { openConnection } from "./connection.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { Gate } from "./gate.ts";
@@ -146,7 +142,7 @@ export class WriterEngine {
   }
 
   /** Throws DISK_FULL; then nothing of `batches` is applied. */
-  apply(batches: readonly CommittedBatch[]): Uint8Array[] {
+  apply(batches: readonly ExecutedBatch[]): Uint8Array[] {
     assert(this.#context === null, "a batch is open");
     this.#disk.lift();
     const rollbacks = batches.map((): Rollbacks => new Map());
@@ -191,7 +187,7 @@ export class WriterEngine {
     return failures;
   }
 
-  #applyAll(batches: readonly CommittedBatch[], rollbacks: readonly Rollbacks[]): Uint8Array[] {
+  #applyAll(batches: readonly ExecutedBatch[], rollbacks: readonly Rollbacks[]): Uint8Array[] {
     const digests: Uint8Array[] = [];
     let timeMs = this.#position.pinnedTimeMs;
     let index = this.#position.appliedIndex;

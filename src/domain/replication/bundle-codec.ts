@@ -10,6 +10,8 @@ const DOMAIN = "mycelium-bundle-1";
 
 export const BUNDLE_LIMITS = { requestCountMax: 10_000, sizeBytesMax: 32 * 1_048_576 } as const;
 
+export type BundleHead = Omit<Bundle, "requests"> & { readonly requestCount: number };
+
 const NODE_ID_SIZE_MAX = 128;
 const SHARD_SIZE_MAX = 256;
 /** Id, role, step count. */
@@ -26,18 +28,32 @@ export function encodeBundle(bundle: Bundle): Uint8Array {
   return writer.finish();
 }
 
+/** What a bundle says of itself; its requests are not looked at. Throws MALFORMED or TOO_LARGE. */
+export function readBundleHead(payload: Uint8Array): BundleHead {
+  return readHead(readerOf(payload));
+}
+
 /** Throws MALFORMED or TOO_LARGE. Who signed it, and whether it may, is the caller's to check. */
 export function decodeBundle(payload: Uint8Array): Bundle {
+  const reader = readerOf(payload);
+  const { author, shard, hybridTimeMs, requestCount } = readHead(reader);
+  const requests: Request[] = [];
+  for (let left = requestCount; left > 0; left--) requests.push(readRequest(reader));
+  reader.end();
+  return { author, shard, hybridTimeMs, requests };
+}
+
+function readerOf(payload: Uint8Array): PackReader {
   const reader = new PackReader(payload, "a bundle of requests");
   if (payload.length > BUNDLE_LIMITS.sizeBytesMax) throw reader.damaged(`${payload.length} bytes`);
+  return reader;
+}
+
+function readHead(reader: PackReader): BundleHead {
   if (reader.text(DOMAIN.length) !== DOMAIN) throw reader.damaged("no bundle");
   const author = asNodeId(reader.text(NODE_ID_SIZE_MAX));
   const shard = asGroupId(reader.text(SHARD_SIZE_MAX));
   const hybridTimeMs = reader.varint(Number.MAX_SAFE_INTEGER);
-  const requests: Request[] = [];
-  for (let left = reader.count(BUNDLE_LIMITS.requestCountMax, REQUEST_SIZE_MIN); left > 0; left--) {
-    requests.push(readRequest(reader));
-  }
-  reader.end();
-  return { author, shard, hybridTimeMs, requests };
+  const requestCount = reader.count(BUNDLE_LIMITS.requestCountMax, REQUEST_SIZE_MIN);
+  return { author, shard, hybridTimeMs, requestCount };
 }

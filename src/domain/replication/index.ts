@@ -1,4 +1,11 @@
 export type { Batch, BatchContext, Bundle, Request, SignedBundle } from "./batch.ts";
 export { CHECK_BYTES_MAX, checksTable, decodeBatch, encodeBatch } from "./batch-codec.ts";
-export { BUNDLE_LIMITS, decodeBundle, encodeBundle } from "./bundle-codec.ts";
+export {
+  BUNDLE_LIMITS,
+  type BundleHead,
+  decodeBundle,
+  encodeBundle,
+  readBundleHead,
+} from "./bundle-codec.ts";
+export { type BundlePart, requestsOfParts } from "./bundle-part.ts";
 export { readRequest, writeRequest } from "./request-codec.ts";

@@ -93,9 +93,15 @@ export class PackReader {
     return this.raw(this.varint(sizeMax));
   }
 
+  /** A copy. */
   raw(size: number): Uint8Array {
+    return new Uint8Array(this.view(size));
+  }
+
+  /** A part of the input itself: for what is read and let go. */
+  view(size: number): Uint8Array {
     const start = this.#take(size);
-    return new Uint8Array(this.#bytes.subarray(start, start + size));
+    return this.#bytes.subarray(start, start + size);
   }
 
   value(): SqlValue {

@@ -1,10 +1,10 @@
 /** Brings committed entries into the database, in order: the leader's own batch by COMMIT, all else by execution. */
 
 import { assert, errorCodeOf, type LogIndex, messageOf } from "../../base/index.ts";
-import { type Batch, decodeBatch } from "../../domain/replication/index.ts";
+import { type Batch, type BundlePart, decodeBatch } from "../../domain/replication/index.ts";
 import type { CommittedBatch, LogEntry } from "../../ports/index.ts";
 import { ApplyGathering } from "./apply-gathering.ts";
-import { requestsOfCommitted } from "./bundles.ts";
+import { requestCountOfCommitted } from "./bundles.ts";
 import type { DigestWatch } from "./digest-watch.ts";
 import { DISK_PROBLEM, type ShardContext } from "./shard-context.ts";
 import type { TableChecks } from "./table-checks.ts";
@@ -169,17 +169,16 @@ export class Applier {
 
   #committedBatch({ entry, batch }: Command): CommittedBatch {
     const { shard, authority, metrics, logger } = this.#context.options;
-    const skipped = new Set(batch.skipped.map(([bundle, position]) => `${bundle}/${position}`));
-    const requests = batch.bundles.flatMap((signed, bundle) => {
-      const all = requestsOfCommitted(signed, shard, batch.context.timeMs, authority);
-      if (all === null) {
+    const parts = batch.bundles.flatMap((signed, at): BundlePart[] => {
+      const count = requestCountOfCommitted(signed, shard, batch.context.timeMs, authority);
+      if (count === null) {
         metrics.count("mycelium_store_void_bundles_total");
         logger.error("store bundle is void", { shard, index: entry.index });
         return [];
       }
-      return all.filter((_, position) => !skipped.has(`${bundle}/${position}`));
+      return [{ payload: signed.payload, positions: positionsOf(batch, at, count) }];
     });
-    return { index: entry.index, context: batch.context, requests };
+    return { index: entry.index, context: batch.context, parts };
   }
 
   /** Applies, waiting for room on a full disk. Null when the loop stopped or the database is being replaced. */
@@ -214,6 +213,15 @@ export class Applier {
     });
     this.#onFull();
   }
+}
+
+/** Which requests of a bundle are executed; null for all. */
+function positionsOf(batch: Batch, bundle: number, count: number): readonly number[] | null {
+  const skipped = new Set(batch.skipped.filter(([at]) => at === bundle).map(([, at]) => at));
+  if (skipped.size === 0) return null;
+  return Array.from({ length: count }, (_, position) => position).filter(
+    (position) => !skipped.has(position),
+  );
 }
 
 function commandOf(entry: LogEntry): Command {

@@ -10,6 +10,7 @@ import {
   decodeBundle,
   encodeBundle,
   type Request,
+  readBundleHead,
   type SignedBundle,
 } from "../../domain/replication/index.ts";
 import type { Clock } from "../../ports/index.ts";
@@ -53,19 +54,19 @@ export class BundleSigner {
 }
 
 /**
- * What every replica decides alike about a bundle in the log: its requests, or null when it is void. `timeMs` is
- * the batch's pinned time.
+ * What every replica decides alike about a bundle in the log: how many requests it holds, or null when it is void.
+ * `timeMs` is the batch's pinned time. The requests themselves are decoded where they are executed.
  */
-export function requestsOfCommitted(
+export function requestCountOfCommitted(
   signed: SignedBundle,
   shard: GroupId,
   timeMs: number,
   authority: Authority,
-): readonly Request[] | null {
-  const bundle = decodeBundle(signed.payload);
-  const genuine = authority.verify(bundle.author, signed.payload, signed.signature);
-  const current = bundle.hybridTimeMs >= timeMs - BUNDLE_AGE_MAX_MS;
-  return genuine && current && bundle.shard === shard ? bundle.requests : null;
+): number | null {
+  const head = readBundleHead(signed.payload);
+  const genuine = authority.verify(head.author, signed.payload, signed.signature);
+  const current = head.hybridTimeMs >= timeMs - BUNDLE_AGE_MAX_MS;
+  return genuine && current && head.shard === shard ? head.requestCount : null;
 }
 
 /** The leader's check of what `from` sent. Throws FORBIDDEN, CLOCK_OFF or MALFORMED, and nothing was done. */

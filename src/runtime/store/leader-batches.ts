@@ -12,7 +12,7 @@ import { DISK_PROBLEM, diskFull, type ShardContext } from "./shard-context.ts";
 import {
   notLeader,
   type OpenedBundle,
-  requestOf,
+  partsOfTasks,
   TaskQueue,
   type WriteTask,
 } from "./write-task.ts";
@@ -96,7 +96,7 @@ export class LeaderBatches {
     if (tasks.length === 0) return;
     let outcome: BatchOutcome;
     try {
-      outcome = await database.runBatch(pinned, tasks.map(requestOf), {
+      outcome = await database.runBatch(pinned, partsOfTasks(tasks), {
         alone: tasks[0]?.alone === true,
         deadlineMs: limits.writeDeadlineMs,
       });

@@ -1,7 +1,7 @@
 /** A request on its way through a leader's batch, and the bounded queue such requests wait in. */
 
 import { type LogIndex, MyceliumError } from "../../base/index.ts";
-import type { Request, SignedBundle } from "../../domain/replication/index.ts";
+import type { BundlePart, Request, SignedBundle } from "../../domain/replication/index.ts";
 import type { ProgramResult } from "../../domain/sql/index.ts";
 
 /** A bundle whose signature and author were checked, decoded. */
@@ -23,10 +23,18 @@ export interface WriteTask {
   readonly reject: (error: MyceliumError) => void;
 }
 
-export function requestOf(task: WriteTask): Request {
-  const request = task.bundle.requests[task.position];
-  if (request === undefined) throw new RangeError("a task stands outside its bundle");
-  return request;
+/** Tasks in their order, as parts of their bundles. */
+export function partsOfTasks(tasks: readonly WriteTask[]): BundlePart[] {
+  const parts: { bundle: OpenedBundle; positions: number[] }[] = [];
+  for (const { bundle, position } of tasks) {
+    const last = parts.at(-1);
+    if (last?.bundle === bundle) last.positions.push(position);
+    else parts.push({ bundle, positions: [position] });
+  }
+  return parts.map(({ bundle, positions }) => ({
+    payload: bundle.signed.payload,
+    positions: positions.length === bundle.requests.length ? null : positions,
+  }));
 }
 
 export function notLeader(): MyceliumError {
