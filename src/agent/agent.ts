@@ -32,6 +32,7 @@ import { loadCachedMembers, MemberUpkeep } from "./member-upkeep.ts";
 import { NodeUpdates } from "./node-updates.ts";
 import { answerPeer } from "./peer-requests.ts";
 import { Placement } from "./placement.ts";
+import { openReleases } from "./releases.ts";
 import { gatewayLimits } from "./settings.ts";
 import type { OwnSlots } from "./slots.ts";
 import { statusOf } from "./status.ts";
@@ -80,7 +81,7 @@ export class Agent {
     this.#updates = new NodeUpdates({
       core,
       slots,
-      source: null,
+      source: openReleases(core, async () => null),
       status: () => this.status(),
       end: onEnd,
     });
