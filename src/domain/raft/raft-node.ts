@@ -23,7 +23,7 @@ import {
   makeConfiguration,
 } from "./configuration.ts";
 import { nextConfiguration } from "./configuration-change.ts";
-import { campaignPreVote, countVotes } from "./election.ts";
+import { countVotes } from "./election.ts";
 import {
   BOOTSTRAP_INDEX,
   entrySizeBytes,
@@ -40,7 +40,6 @@ import {
   bestSuccessor,
   continueTransfer,
   sendToAll,
-  tickLeader,
 } from "./leading.ts";
 import type { Message } from "./message.ts";
 import type { RaftOptions } from "./options.ts";
@@ -50,6 +49,7 @@ import type { RaftWrite, ReadState, Ready } from "./ready.ts";
 import type { RaftStatus } from "./status.ts";
 import { statusOf } from "./status.ts";
 import { stepMessage } from "./stepping.ts";
+import { heartbeatWithin, tickReplica, ticksUntilDue, ticksUntilHeartbeat } from "./ticking.ts";
 
 export interface RaftStart {
   readonly id: ReplicaId;
@@ -93,20 +93,12 @@ export class RaftNode {
 
   /** One tick of the host's clock has passed. */
   tick(): void {
-    const core = this.#core;
-    if (core.role === "leader") {
-      tickLeader(core);
-      return;
-    }
-    if (core.stateWaitTicks > 0) core.stateWaitTicks--;
-    core.electionElapsed++;
-    if (core.electionElapsed < core.electionTimeout) return;
-    if (core.isEligible) campaignPreVote(core);
-    else {
-      core.restartElectionTimer();
-      // It has not been heard for long; asking it for reads is in vain.
-      core.leader = null;
-    }
+    tickReplica(this.#core);
+  }
+
+  /** Has the next heartbeat go in so many ticks at most: with those of other groups. */
+  heartbeatWithin(ticks: number): void {
+    heartbeatWithin(this.#core, ticks);
   }
 
   /** A message to this replica. Throws MALFORMED on what only a broken or hostile peer sends. */
@@ -195,6 +187,11 @@ export class RaftNode {
   persisted(sequence: number): void {
     if (this.#core.persisted(sequence)) countVotes(this.#core);
     if (this.#core.role === "leader") advanceCommit(this.#core);
+  }
+
+  /** What was handed out is not all reported applied. */
+  get isApplying(): boolean {
+    return this.#applying.length > 0;
   }
 
   /** The state machine has applied up to `index`: more can be handed out. */
@@ -307,6 +304,15 @@ export class RaftNode {
   }
 
   // Views.
+
+  /** Ticks to the next one that does more than count. At least 1; messages may put it off or bring it nearer. */
+  get ticksUntilDue(): number {
+    return ticksUntilDue(this.#core);
+  }
+
+  get ticksUntilHeartbeat(): number {
+    return ticksUntilHeartbeat(this.#core);
+  }
 
   get id(): ReplicaId {
     return this.#core.id;

@@ -56,8 +56,11 @@ class World implements Clock {
     };
   }
 
+  /** No virtual time passes while a message, a write and the answer are under way. */
   async settle(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    for (let hop = 0; hop < 8; hop++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
   }
 
   async run(durationMs: number): Promise<void> {

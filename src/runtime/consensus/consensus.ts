@@ -9,7 +9,7 @@
  *    is durable the replicas are told, which releases votes and acknowledgements, and the next turn runs.
  *
  * Turns are microtasks: a proposal is sent and written in the turn of the event loop that made it. Time comes from
- * one timer for all groups.
+ * one timer for all groups, which is set for the tick at which one of them has something to do.
  */
 
 import {
@@ -30,11 +30,11 @@ import {
   RaftNode,
   type SnapshotMeta,
 } from "../../domain/raft/index.ts";
-import type { GroupLog, LogWrite, RecoveredGroup, StateMachine, Timer } from "../../ports/index.ts";
+import type { GroupLog, LogWrite, RecoveredGroup, StateMachine } from "../../ports/index.ts";
 import { CommitNews } from "./commit-news.ts";
 import { DeferredLog } from "./deferred-log.ts";
 import { isRefusal, readFrame } from "./frame.ts";
-import { closedError, type GroupHost, HostedGroup } from "./hosted-group.ts";
+import { closedError, type GroupHost, HostedGroup, passTicks } from "./hosted-group.ts";
 import { LogWriter, type Written } from "./log-writer.ts";
 import { mayBeOfNonVoter } from "./message-rights.ts";
 import { isMissing } from "./missing-snapshot.ts";
@@ -42,9 +42,7 @@ import { type ConsensusOptions, raftOptionsOf } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
 import type { ConsensusStatus, GroupStatus } from "./status.ts";
-
-/** A process that was stopped for long must read its messages before it thinks that nobody sent any. */
-const TICKS_AT_ONCE_MAX = 2;
+import { TickTimer } from "./tick-timer.ts";
 
 export interface OpenGroup {
   readonly group: GroupId;
@@ -67,8 +65,7 @@ export class Consensus {
   readonly #readiness: ReadinessWatch;
   readonly #news: CommitNews;
   #turnIsQueued = false;
-  #timer: Timer | null = null;
-  #tickedAtMs = 0;
+  readonly #ticks: TickTimer;
   #failure: MyceliumError | null = null;
   #isStopped = false;
 
@@ -79,6 +76,7 @@ export class Consensus {
     this.#host = { clock, logger, logStore, settings, firstContext, wake: (g) => this.#wake(g) };
     this.#readiness = new ReadinessWatch(this.#host, this.#groups);
     this.#news = new CommitNews(this.#host, this.#groups);
+    this.#ticks = new TickTimer(clock, settings.tickMs, (ticks) => this.#tick(ticks));
     this.#writer = new LogWriter(options, {
       durable: (written) => this.#durable(written),
       full: () => {
@@ -90,12 +88,10 @@ export class Consensus {
 
   // Start and stop.
 
-  /** Opens the log and starts the clock. Resolves with the groups it holds, none of them open. */
+  /** Opens the log. Resolves with the groups it holds, none of them open. */
   async start(): Promise<readonly RecoveredGroup[]> {
     const recovered = await this.#options.logStore.open();
     for (const group of recovered) this.#recovered.set(group.group, group);
-    this.#tickedAtMs = this.#options.clock.monotonicMs();
-    this.#scheduleTick();
     return recovered;
   }
 
@@ -141,6 +137,8 @@ export class Consensus {
     });
     const hosted = new HostedGroup(this.#host, group, node);
     log.group = hosted;
+    // It has lived for no tick yet.
+    this.#catchUp();
     this.#groups.set(group, hosted);
     hosted.attach(stateMachine);
     this.#wake(hosted);
@@ -172,6 +170,7 @@ export class Consensus {
   /** A frame of the channel "raft" from a member. What is malformed is counted and dropped. */
   receive(from: NodeId, frame: Uint8Array): void {
     if (!this.#isRunning) return;
+    this.#catchUp();
     try {
       for (const { group, message } of readFrame(frame, from, this.#options.node)) {
         this.#step(from, group, message);
@@ -263,23 +262,18 @@ export class Consensus {
     this.#options.logger.debug("raft message refused", { from, error: error.message });
   }
 
-  #scheduleTick(): void {
-    const { clock, settings } = this.#options;
-    this.#timer = clock.after(settings.tickMs, () => this.#tick());
+  /** Before a message is taken: what it resets must not be counted on from before it. */
+  #catchUp(): void {
+    const ticks = this.#ticks.count();
+    if (ticks === 0) return;
+    passTicks(this.#groups.values(), ticks, this.#options.clock.monotonicMs());
+    for (const group of this.#groups.values()) this.#wake(group);
   }
 
-  #tick(): void {
+  #tick(ticks: number): void {
     if (!this.#isRunning) return;
-    this.#scheduleTick();
-    const { clock, settings } = this.#options;
-    const nowMs = clock.monotonicMs();
-    const elapsed = Math.floor((nowMs - this.#tickedAtMs) / settings.tickMs);
-    this.#tickedAtMs = nowMs;
-    const ticks = Math.min(TICKS_AT_ONCE_MAX, Math.max(1, elapsed));
-    for (const group of this.#groups.values()) {
-      for (let i = 0; i < ticks; i++) group.tick(nowMs);
-      this.#awake.add(group);
-    }
+    passTicks(this.#groups.values(), ticks, this.#options.clock.monotonicMs());
+    for (const group of this.#groups.values()) this.#awake.add(group);
     this.#turn();
   }
 
@@ -298,6 +292,7 @@ export class Consensus {
       for (const group of this.#awake) {
         this.#awake.delete(group);
         group.collect((message) => this.#outbox.add(group.id, message));
+        this.#ticks.plan(group.ticksUntilDue());
       }
       this.#send();
       this.#persist();
@@ -353,7 +348,7 @@ export class Consensus {
   }
 
   #stopTimers(): void {
-    this.#timer?.cancel();
+    this.#ticks.stop();
     this.#readiness.stop();
     this.#news.stop();
   }

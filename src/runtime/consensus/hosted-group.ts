@@ -203,9 +203,23 @@ export class HostedGroup implements GroupLog {
     stateMachine.leadershipChanged(this.#leadership);
   }
 
-  /** One tick of the clock. */
-  tick(nowMs: number): void {
-    this.node.tick();
+  /**
+   * At the latest when so many ticks have passed it must be ticked and collected from: at each while something is
+   * under way that may have a deadline, else when the replica has something to do. At least 1.
+   */
+  ticksUntilDue(): number {
+    const isLeading = this.node.role === "leader";
+    const isUnderWay =
+      this.#reads.isEmpty === false ||
+      this.#change.isActive ||
+      (isLeading && !this.#leadership.ready) ||
+      this.node.isApplying;
+    return isUnderWay ? 1 : this.node.ticksUntilDue;
+  }
+
+  /** So many ticks of the clock have passed. */
+  tick(ticks: number, nowMs: number): void {
+    for (let i = 0; i < ticks; i++) this.node.tick();
     this.#giveWay(nowMs);
     this.#reads.retry(nowMs, this.#host.settings.electionMs);
     this.#reads.expire(nowMs, () => this.#noQuorumError());
@@ -335,6 +349,16 @@ export class HostedGroup implements GroupLog {
       "NO_QUORUM",
       `Cannot read consistently: ${found}; needed a majority of the vote weight of ${this.id}; retry later or read with consistency "local"`,
     );
+  }
+}
+
+/** Time has passed for all groups of a node: one frame a peer then carries the heartbeats of all. */
+export function passTicks(groups: Iterable<HostedGroup>, ticks: number, nowMs: number): void {
+  const all = [...groups];
+  const isBeating = all.some(({ node }) => node.ticksUntilHeartbeat <= ticks);
+  for (const group of all) {
+    if (isBeating) group.node.heartbeatWithin(ticks);
+    group.tick(ticks, nowMs);
   }
 }
 

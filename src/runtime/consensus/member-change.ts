@@ -49,6 +49,10 @@ export class MemberChange {
     });
   }
 
+  get isActive(): boolean {
+    return this.#change !== null;
+  }
+
   /** Does what can be done now. */
   advance(node: RaftNode, nowMs: number): void {
     const change = this.#change;

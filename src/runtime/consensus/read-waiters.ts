@@ -24,6 +24,10 @@ export class ReadWaiters {
     this.#context = firstContext;
   }
 
+  get isEmpty(): boolean {
+    return this.#asked.length === 0 && this.#waiting.length === 0;
+  }
+
   add(deadlineMs: number): Promise<LogIndex> {
     if (this.#waiting.length >= WAITERS_MAX) {
       return Promise.reject(
