@@ -82,7 +82,7 @@ export const SHARD_LIMITS: ShardLimits = {
   checkpointMs: 30_000,
   checkIntervalMs: 24 * 60 * 60_000,
   checkGapMinMs: 1_000,
-  checkGapMaxMs: 60_000,
+  checkGapMaxMs: 600_000,
   checkIdleMs: 60_000,
   checkAnswerMs: 60_000,
   checkPollMs: 200,

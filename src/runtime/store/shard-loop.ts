@@ -54,6 +54,8 @@ export class ShardLoop implements StateMachine {
   #isWoken = false;
   #running: Promise<void> = Promise.resolve();
   #replacement: Promise<unknown> = Promise.resolve();
+  /** All that is applied up to here is synced, and the log cut. */
+  #checkpointedAt: LogIndex | null = null;
 
   constructor(options: ShardOptions, position: ShardPosition) {
     const resync = (reason: string, avoid: readonly NodeId[] = []) => {
@@ -199,14 +201,18 @@ export class ShardLoop implements StateMachine {
     }
   }
 
-  /** Syncs the database and lets the log be cut. Safe to call at any time. */
+  /** Syncs the database and lets the log be cut, if there is news since the last time. Safe to call at any time. */
   async checkpoint(): Promise<void> {
     const { context } = this;
     if (context.resyncing || context.replacing || context.stopped) return;
+    // An idle shard starts no thread for this.
+    const { value: applied } = context.applied;
+    if (applied === this.#checkpointedAt) return;
     try {
       const idle = !this.busy && !this.interactive.holding;
       if (idle) await this.mending(this.#options.database.advance(context.applied.value));
       this.#options.log.compact(await this.mending(this.#options.database.checkpoint()));
+      if (idle) this.#checkpointedAt = applied;
     } catch (error) {
       // It is being replaced, or waits for room as writes do: the next checkpoint tries again.
       const code = errorCodeOf(error);
