@@ -1,12 +1,21 @@
 import { expect, test } from "bun:test";
 import { Heartbeat } from "./heartbeat.ts";
 
-test("the first ping goes at once, the next an interval later", () => {
+test("the first ping goes at once, the next after an interval of silence", () => {
   const heartbeat = new Heartbeat(500, 1_000, 0);
   expect(heartbeat.step(0, 0)).toBe("ping");
   heartbeat.ponged(heartbeat.pinged(0), 2);
-  expect(heartbeat.step(499, 2)).toBe("wait");
-  expect(heartbeat.step(500, 2)).toBe("ping");
+  expect(heartbeat.step(501, 2)).toBe("wait");
+  expect(heartbeat.step(502, 2)).toBe("ping");
+});
+
+test("a peer that is heard is pinged for its round trip only", () => {
+  const heartbeat = new Heartbeat(500, 1_000, 0);
+  heartbeat.ponged(heartbeat.pinged(0), 2);
+  for (let nowMs = 100; nowMs < 5_000; nowMs += 100) {
+    expect(heartbeat.step(nowMs, nowMs)).toBe("wait");
+  }
+  expect(heartbeat.step(5_000, 5_000)).toBe("ping");
 });
 
 test("a link is lost when nothing came for the timeout after a ping, and not while anything comes", () => {

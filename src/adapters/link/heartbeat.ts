@@ -1,8 +1,13 @@
-/** When to ping a link, when to give it up, and its smoothed round trip (RFC 6298's gain of 1/8). Pure. */
+/**
+ * When to ping a link, when to give it up, and its smoothed round trip (RFC 6298's gain of 1/8). Pure. A peer that is
+ * heard anyway is pinged rarely: who is pinged hears the other, so that of two idle nodes mostly one asks.
+ */
 
 export type HeartbeatStep = "wait" | "ping" | "lost";
 
 const SMOOTHING = 1 / 8;
+/** A peer that is heard is pinged once in so many intervals, for its round trip. */
+const HEARD_INTERVALS = 10;
 
 export class Heartbeat {
   readonly #intervalMs: number;
@@ -17,7 +22,7 @@ export class Heartbeat {
     this.#intervalMs = intervalMs;
     this.#timeoutMs = timeoutMs;
     // The first ping goes at once: a link has a round trip as soon as it is up.
-    this.#lastPingMs = nowMs - intervalMs;
+    this.#lastPingMs = nowMs - HEARD_INTERVALS * intervalMs;
   }
 
   get roundTripMs(): number | null {
@@ -32,9 +37,11 @@ export class Heartbeat {
     ) {
       return "lost";
     }
-    return this.#pendingId === null && nowMs - this.#lastPingMs >= this.#intervalMs
-      ? "ping"
-      : "wait";
+    if (this.#pendingId !== null) return "wait";
+    const pingAgeMs = nowMs - this.#lastPingMs;
+    const silentMs = Math.min(pingAgeMs, nowMs - aliveMs);
+    const isDue = silentMs >= this.#intervalMs || pingAgeMs >= HEARD_INTERVALS * this.#intervalMs;
+    return isDue ? "ping" : "wait";
   }
 
   /** The id to send the ping under. */
