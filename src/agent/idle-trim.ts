@@ -1,4 +1,8 @@
-/** Gives memory back when the node has become idle after being busy, and once a minute while it stays so. */
+/**
+ * Gives memory back while the node is idle: garbage when it has become so after being busy, and again when much has
+ * piled up since; pages of the executable that are not in use once a minute. Collecting throws compiled code away,
+ * which costs the CPU that an idle node is to save, so it is not done for little.
+ */
 
 import type { Clock, Timer } from "../ports/index.ts";
 
@@ -6,19 +10,33 @@ const INTERVAL_MS = 15_000;
 /** Less than this share of a core is idle. */
 const IDLE_SHARE = 0.1;
 /** While idle, every so many looks. */
-const TRIM_EVERY = 4;
+const DROP_EVERY = 4;
+/** More than after the last collection. */
+const PILE_BYTES = 12_000_000;
+
+/** This process's memory and time. */
+export interface OwnProcess {
+  collectGarbage(): void;
+  dropFilePages(): void;
+  residentBytes(): number;
+  /** CPU time used so far. */
+  cpuMs(): number;
+}
 
 export class IdleTrim {
   readonly #clock: Clock;
-  readonly #trim: () => void;
-  #usage = process.cpuUsage();
+  readonly #process: OwnProcess;
+  #cpuMs: number;
   #timer: Timer;
-  /** Idle looks since the last trim; large while the node was busy since. */
-  #idleCount = TRIM_EVERY;
+  /** Idle looks since pages were dropped. */
+  #idleCount = 0;
+  /** Resident after the last collection, without the executable's pages; null while the node was busy since. */
+  #leanBytes: number | null = null;
 
-  constructor(clock: Clock, trim: () => void) {
+  constructor(clock: Clock, own: OwnProcess) {
     this.#clock = clock;
-    this.#trim = trim;
+    this.#process = own;
+    this.#cpuMs = own.cpuMs();
     this.#timer = clock.after(INTERVAL_MS, () => this.#look());
   }
 
@@ -27,13 +45,22 @@ export class IdleTrim {
   }
 
   #look(): void {
-    const { user, system } = process.cpuUsage(this.#usage);
-    this.#usage = process.cpuUsage();
-    const isIdle = (user + system) / 1_000 < INTERVAL_MS * IDLE_SHARE;
-    const isDue = this.#idleCount >= TRIM_EVERY;
-    if (isIdle && isDue) this.#trim();
-    if (!isIdle) this.#idleCount = TRIM_EVERY;
-    else this.#idleCount = isDue ? 1 : this.#idleCount + 1;
+    const cpuMs = this.#process.cpuMs();
+    const isIdle = cpuMs - this.#cpuMs < INTERVAL_MS * IDLE_SHARE;
+    this.#cpuMs = cpuMs;
+    if (isIdle) this.#idle();
+    else this.#leanBytes = null;
     this.#timer = this.#clock.after(INTERVAL_MS, () => this.#look());
+  }
+
+  #idle(): void {
+    if (this.#leanBytes !== null && ++this.#idleCount < DROP_EVERY) return;
+    this.#idleCount = 0;
+    const own = this.#process;
+    own.dropFilePages();
+    if (this.#leanBytes !== null && own.residentBytes() < this.#leanBytes + PILE_BYTES) return;
+    own.collectGarbage();
+    own.dropFilePages();
+    this.#leanBytes = own.residentBytes();
   }
 }

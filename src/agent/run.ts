@@ -2,12 +2,13 @@
 
 import { renameSync } from "node:fs";
 import {
+  collectGarbage,
+  dropFilePages,
   LineLogger,
   openSystemdNotifier,
   PrometheusMetrics,
   SystemClock,
   type SystemdNotifier,
-  trimMemory,
 } from "../adapters/host/index.ts";
 import { StateDirectory } from "../adapters/state/index.ts";
 import { errorCodeOf, MyceliumError, messageOf, toHex } from "../base/index.ts";
@@ -18,7 +19,7 @@ import { Agent } from "./agent.ts";
 import { databaseDirectory, type Host, openCore } from "./core.ts";
 import type { Ending } from "./ending.ts";
 import { GROUPS } from "./groups.ts";
-import { IdleTrim } from "./idle-trim.ts";
+import { IdleTrim, type OwnProcess } from "./idle-trim.ts";
 import { initNetwork, removeNode } from "./init.ts";
 import { readMemberList } from "./member-upkeep.ts";
 import { loadNodeState, type NodeState } from "./node-state.ts";
@@ -142,7 +143,7 @@ async function serve(
     // In the background: the node serves without it, but a port that was asked for and is taken ends it.
     const { promise: failed, reject: fail } = Promise.withResolvers<never>();
     agent.startDiscovery().catch(fail);
-    const idleTrim = new IdleTrim(host.clock, trimMemory);
+    const idleTrim = new IdleTrim(host.clock, ownProcess());
     stops.push(feedWatchdog(host, notifier, options.watchdogMs), () => idleTrim.stop());
     ending = await untilEnded(Promise.race([ended, signalled, failed]));
     if (ending.kind === "stop" || ending.kind === "leave") notifier.notify("STOPPING=1");
@@ -192,6 +193,18 @@ function makeHost(config: Config): Host {
   process.on("unhandledRejection", onFatal);
   const metrics = new PrometheusMetrics();
   return { clock, logger, metrics, onFatal, onLogFailure: onFatal, damages: [] };
+}
+
+function ownProcess(): OwnProcess {
+  return {
+    collectGarbage,
+    dropFilePages,
+    residentBytes: () => process.memoryUsage.rss(),
+    cpuMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1_000;
+    },
+  };
 }
 
 function feedWatchdog(

@@ -2,4 +2,4 @@ export { LineLogger, type LineLoggerOptions } from "./line-logger.ts";
 export { PrometheusMetrics } from "./prometheus-metrics.ts";
 export { SystemClock } from "./system-clock.ts";
 export { openSystemdNotifier, type SystemdNotifier } from "./systemd-notify.ts";
-export { trimMemory } from "./trim-memory.ts";
+export { collectGarbage, dropFilePages } from "./trim-memory.ts";
