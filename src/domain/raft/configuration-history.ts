@@ -6,6 +6,9 @@
 import { assert, type LogIndex, present } from "../../base/index.ts";
 import { type Configuration, decodeConfiguration } from "./configuration.ts";
 import type { LogEntry, SnapshotMeta } from "./entry.ts";
+import type { RaftLog } from "./raft-log.ts";
+
+const SCAN_BYTES_MAX = 1_048_576;
 
 export interface ConfigurationAt {
   readonly index: LogIndex;
@@ -22,6 +25,17 @@ export class ConfigurationHistory {
 
   get latest(): ConfigurationAt {
     return present(this.#known.at(-1), "the latest configuration");
+  }
+
+  /** All in the log after a restart. PERF: reads the whole log once, which compaction keeps short. */
+  scan(log: RaftLog): void {
+    let from = (log.snapshot.index + 1) as LogIndex;
+    while (from <= log.lastIndex) {
+      const entries = log.entries(from, log.lastIndex, SCAN_BYTES_MAX);
+      assert(entries.length > 0, `the log does not hold entry ${from}`);
+      this.append(entries);
+      from = (from + entries.length) as LogIndex;
+    }
   }
 
   /** Takes note of entries that were appended; their predecessors from the first one's index on are gone. */

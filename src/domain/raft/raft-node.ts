@@ -67,7 +67,6 @@ export interface RaftStart {
 export type ConfigurationRefusal = "notLeader" | "notReady" | "changing" | "unchanged";
 export type TransferRefusal = "notLeader" | "notVoter";
 
-const SCAN_BYTES_MAX = 1_048_576;
 const NO_READS: readonly ReadState[] = [];
 const NO_MESSAGES: readonly Message[] = [];
 
@@ -85,7 +84,7 @@ export class RaftNode {
       ? (Math.max(start.appliedIndex, start.snapshot.index) as LogIndex)
       : start.appliedIndex;
     this.#core = new RaftCore({ ...start, log, appliedIndex });
-    this.#scanConfigurations();
+    this.#core.configurations.scan(log);
     this.#core.restartElectionTimer();
   }
 
@@ -390,17 +389,5 @@ export class RaftNode {
     this.#applying.push({ index: core.handedIndex, sizeBytes });
     this.#applyingBytes += sizeBytes;
     return entries;
-  }
-
-  /** The log's configurations after a restart. PERF: reads the whole log once, which compaction keeps short. */
-  #scanConfigurations(): void {
-    const { log, configurations } = this.#core;
-    let from = (log.snapshot.index + 1) as LogIndex;
-    while (from <= log.lastIndex) {
-      const entries = log.entries(from, log.lastIndex, SCAN_BYTES_MAX);
-      assert(entries.length > 0, `the log does not hold entry ${from}`);
-      configurations.append(entries);
-      from = (from + entries.length) as LogIndex;
-    }
   }
 }
