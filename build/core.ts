@@ -17,6 +17,10 @@ export interface CoreOptions {
   readonly version?: string;
   /** Unix milliseconds; none in a development build. */
   readonly builtAtMs?: number;
+  /** Where the bundler writes what it read and made. */
+  readonly metafile?: string;
+  /** `pinned`: of build/native.ts, whatever the machine has; for releases. */
+  readonly compiler?: "any" | "pinned";
   /** The TUF root to trust first, JSON; without one updates need the setting UPDATE_ROOT. */
   readonly trustedRoot?: string;
 }
@@ -29,7 +33,7 @@ export async function buildCore(options: CoreOptions): Promise<void> {
   const scratch = `${dirname(out)}/fresh-${target}`;
   mkdirSync(scratch, { recursive: true });
   const guard = `${ROOT}/dist/native-${target}/guard.so`;
-  await buildGuard(guard, target);
+  await buildGuard(guard, target, { compiler: options.compiler ?? "any" });
   compile(options, guard, `${scratch}/mycelium`);
   renameSync(`${scratch}/mycelium`, out);
   rmSync(scratch, { recursive: true });
@@ -50,6 +54,7 @@ function compile(options: CoreOptions, guard: string, out: string): void {
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     ...definitions(options),
+    ...(options.metafile === undefined ? [] : [`--metafile=${options.metafile}`]),
     "--asset-naming=[name].[ext]",
     `--root=${ROOT}/src`,
     `--target=bun-linux-${target}`,

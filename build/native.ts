@@ -35,12 +35,24 @@ const CROSS_COMPILERS: Readonly<Record<NativeTarget, string>> = {
 export async function buildGuard(
   outFile: string,
   target: NativeTarget = hostTarget(),
+  { compiler = "any" }: CompilerChoice = {},
 ): Promise<void> {
-  const compiler = await findCompiler(target);
+  const command = compiler === "pinned" ? await pinnedCompiler(target) : await findCompiler(target);
   mkdirSync(dirname(outFile), { recursive: true });
-  const source = join(ROOT, "native", "guard.c");
-  const flags = ["-O2", "-Wall", "-shared", "-fPIC", "-s", "-o", outFile, source, "-lpthread"];
-  await run([...compiler, ...flags], `Cannot compile ${source}`);
+  // Relative, so that no path of this machine can get into the file.
+  const source = join("native", "guard.c");
+  const flags = [
+    "-O2",
+    "-Wall",
+    "-shared",
+    "-fPIC",
+    "-s",
+    "-o",
+    resolve(outFile),
+    source,
+    "-lpthread",
+  ];
+  await run([...command, ...flags], `Cannot compile ${source}`);
 }
 
 /**
@@ -65,7 +77,7 @@ const LAUNCHER_FLAGS = [
   "-s",
 ];
 
-export interface LauncherOptions {
+export interface CompilerChoice {
   /** `pinned`: the one of build/native.ts, whatever the machine has. */
   readonly compiler?: "any" | "pinned";
 }
@@ -74,7 +86,7 @@ export interface LauncherOptions {
 export async function buildLauncher(
   outFile: string,
   target: NativeTarget = hostTarget(),
-  { compiler = "any" }: LauncherOptions = {},
+  { compiler = "any" }: CompilerChoice = {},
 ): Promise<void> {
   const command = compiler === "pinned" ? await pinnedCompiler(target) : await findCompiler(target);
   mkdirSync(dirname(outFile), { recursive: true });

@@ -1,0 +1,216 @@
+/**
+ * Makes a release directory, which any static web server serves: install.sh, the executables of both architectures, a
+ * signed list of sums, a bill of materials and a TUF repository. See HELP, and README, "Releasing".
+ */
+
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { VERSION } from "../src/domain/api/index.ts";
+import {
+  ARCHITECTURES,
+  type Architecture,
+  CHANNELS,
+  type ChunkIndex,
+  decodeChunkIndex,
+} from "../src/domain/update/index.ts";
+import { KeyDirectory, makeKeys } from "./publish/keys.ts";
+import {
+  addRelease,
+  newestIndex,
+  refreshAll,
+  refreshTimestamp,
+  rollBack,
+  rotateRoot,
+} from "./publish/operations.ts";
+import { changedFiles, commitTimeMs } from "./publish/release-facts.ts";
+import { report } from "./publish/report.ts";
+import { serveDirectory } from "./publish/serve.ts";
+import { verifyBuild } from "./publish/verify.ts";
+
+const HELP = `Usage: build/release [--out DIR] [flags]     (bun run release -- ... is the same)
+
+Adds this checkout's version to the release directory DIR, and moves a channel to it.
+  --out DIR            the release directory (default: dist/release)
+  --keys DIR           the publisher's keys, or variables MYCELIUM_KEY_ROOT_1 ... (default: test keys in .cache)
+  --channel NAME       stable or edge (default: stable)
+  --version V          instead of package.json's
+  --notes LINE         what is new, for people
+  --url URL            where DIR will be served: goes into its install.sh
+  --arch x64|arm64     this one only; may be given twice (default: both)
+  --quick              compress little: for trials
+  --core ARCH=FILE     release this core as it is: for trials; may be given twice
+  --report             say what fills the files, and what an update from the version before costs
+
+Other actions, each with --out and --keys:
+  --make-keys DIR      make all keys in a new directory
+  --refresh-timestamp  sign a new timestamp, good for 7 days: the daily job, needs the timestamp key alone
+  --refresh            sign targets and snapshot anew, for a year
+  --rollback V         let the channel name an older version again
+  --rotate-root        a new root with the keys of --next-keys DIR, signed by the old and the new root keys
+  --verify             build twice (with --out: compare with what is published there) and compare all bytes
+  --serve DIR          serve DIR on loopback, with ranges; --port N (default: 8000)
+`;
+
+const ROOT = resolve(import.meta.dir, "..");
+
+const { values } = parseArgs({
+  options: {
+    out: { type: "string" },
+    keys: { type: "string" },
+    channel: { type: "string", default: "stable" },
+    version: { type: "string", default: VERSION },
+    notes: { type: "string", default: "" },
+    url: { type: "string" },
+    arch: { type: "string", multiple: true },
+    quick: { type: "boolean", default: false },
+    core: { type: "string", multiple: true, default: [] },
+    report: { type: "boolean", default: false },
+    "make-keys": { type: "string" },
+    "refresh-timestamp": { type: "boolean", default: false },
+    refresh: { type: "boolean", default: false },
+    rollback: { type: "string" },
+    "rotate-root": { type: "boolean", default: false },
+    "next-keys": { type: "string" },
+    verify: { type: "boolean", default: false },
+    serve: { type: "string" },
+    port: { type: "string", default: "8000" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+
+const out = resolve(values.out ?? join(ROOT, "dist", "release"));
+const nowMs = Date.now();
+
+async function main(): Promise<void> {
+  if (values.help) return console.log(HELP.trimEnd());
+  if (values["make-keys"] !== undefined) return makeAllKeys(resolve(values["make-keys"]));
+  if (values.serve !== undefined) return serve(resolve(values.serve));
+  if (values.verify) return verify();
+  const keys = keyDirectory();
+  if (values["refresh-timestamp"]) await refreshTimestamp({ out, keys, nowMs });
+  else if (values.refresh) await refreshAll({ out, keys, nowMs });
+  else if (values["rotate-root"]) await rotateRoot({ out, keys, nextKeys: nextKeys(), nowMs });
+  else if (values.rollback === undefined) return release(keys);
+  else await rollBack({ out, keys, nowMs, version: values.rollback, channel: channel() });
+  console.log(`${out} is signed anew`);
+}
+
+async function release(keys: KeyDirectory): Promise<void> {
+  const changed = changedFiles();
+  if (changed.length > 0) {
+    console.error(
+      `note: ${changed.length} files differ from the commit: nobody else can make these bytes`,
+    );
+  }
+  const before = newestIndexes();
+  const { version, notes, url = null } = values;
+  const made = await addRelease({
+    out,
+    keys,
+    version,
+    channel: channel(),
+    notes: notes.split("\n")[0] ?? "",
+    architectures: architectures(),
+    compression: values.quick ? "quick" : "small",
+    cores: givenCores(),
+    url,
+    builtAtMs: commitTimeMs(),
+    nowMs,
+  });
+  if (values.report) {
+    for (const one of made) console.log(report(one, before.get(one.arch) ?? null).join("\n"));
+  }
+  console.log(`${out}: ${version} in channel ${channel()}`);
+}
+
+function newestIndexes(): Map<Architecture, ChunkIndex> {
+  return new Map(
+    architectures().flatMap((arch) => {
+      const path = newestIndex(out, arch);
+      return path === null ? [] : [[arch, decodeChunkIndex(readFileSync(path))] as const];
+    }),
+  );
+}
+
+async function verify(): Promise<void> {
+  const published = values.out === undefined ? null : out;
+  const lines = await verifyBuild({
+    published,
+    version: values.version,
+    builtAtMs: commitTimeMs(),
+    architectures: architectures(),
+  });
+  console.log(lines.join("\n"));
+}
+
+async function serve(directory: string): Promise<void> {
+  const port = Number(values.port);
+  const { url } = serveDirectory(directory, port, (line) => console.error(line));
+  console.log(`${directory} at ${url}`);
+  await new Promise<never>(() => {});
+}
+
+function makeAllKeys(directory: string): void {
+  makeKeys(directory);
+  console.log(
+    `Made the keys in ${directory}. Keep root-* and targets-* apart and offline; the daily job needs`,
+  );
+  console.log("timestamp.pem alone. A key that moves elsewhere leaves its .pub file here.");
+}
+
+function keyDirectory(): KeyDirectory {
+  if (values.keys !== undefined) return new KeyDirectory(resolve(values.keys));
+  if (Object.keys(process.env).some((name) => name.startsWith("MYCELIUM_KEY_"))) {
+    return new KeyDirectory(join(ROOT, "no-key-directory"));
+  }
+  const directory = join(ROOT, ".cache", "release-test-keys");
+  mkdirSync(join(ROOT, ".cache"), { recursive: true });
+  if (!existsSync(directory)) makeKeys(directory);
+  console.error(
+    `TEST KEYS: this release is signed with ${directory}, which anybody could make. For trials only;`,
+  );
+  console.error(
+    "           a real one names its keys with --keys DIR (build/release --make-keys DIR)",
+  );
+  return new KeyDirectory(directory);
+}
+
+function nextKeys(): KeyDirectory {
+  const directory = values["next-keys"];
+  if (directory !== undefined) return new KeyDirectory(resolve(directory));
+  throw new Error("--rotate-root needs --next-keys DIR (the same directory renews the root)");
+}
+
+function channel() {
+  const found = CHANNELS.find((name) => name === values.channel);
+  if (found !== undefined) return found;
+  throw new Error(`--channel: found "${values.channel}", needed ${CHANNELS.join(" or ")}`);
+}
+
+function architectures(): Architecture[] {
+  return (values.arch ?? [...ARCHITECTURES]).map(architecture);
+}
+
+function architecture(text: string): Architecture {
+  const found = ARCHITECTURES.find((arch) => arch === text);
+  if (found !== undefined) return found;
+  throw new Error(`found architecture "${text}", needed ${ARCHITECTURES.join(" or ")}`);
+}
+
+function givenCores(): Partial<Record<Architecture, string>> {
+  return Object.fromEntries(
+    values.core.map((text) => {
+      const [arch = "", file = ""] = text.split(/=(.*)/s);
+      if (!existsSync(file)) throw new Error(`--core: found "${text}", needed ARCH=FILE`);
+      return [architecture(arch), resolve(file)];
+    }),
+  );
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}
