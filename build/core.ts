@@ -23,6 +23,8 @@ export interface CoreOptions {
   readonly compiler?: "any" | "pinned";
   /** The TUF root to trust first, JSON; without one updates need the setting UPDATE_ROOT. */
   readonly trustedRoot?: string;
+  /** Another program around the core, for tests of what bad releases do; src/main.ts when left out. */
+  readonly entry?: string;
 }
 
 const ROOT = resolve(import.meta.dir, "..");
@@ -60,7 +62,7 @@ function compile(options: CoreOptions, guard: string, out: string): void {
     `--target=bun-linux-${target}`,
     `--compile-executable-path=${isNative ? process.execPath : foreignBun()}`,
     `--outfile=${out}`,
-    `${ROOT}/src/main.ts`,
+    options.entry ?? `${ROOT}/src/main.ts`,
     ...workerEntries(`${ROOT}/src`),
     guard,
   ]);
