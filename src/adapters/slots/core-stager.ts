@@ -63,20 +63,21 @@ export class CoreStager {
           "thrown away and is fetched again",
       );
     }
-    await renameDurably(path, this.#files.core(core.sha256));
-    await this.#makeStandby(core, checked);
+    await this.#makeStandby(core, path, checked);
   }
 
-  async #makeStandby(core: SlotCore, checked: CheckedStat): Promise<void> {
+  /** Under the lock as a whole: the launcher deletes cores that the record does not name. */
+  async #makeStandby(core: SlotCore, part: string, checked: CheckedStat): Promise<void> {
     const { sha256, version, stateFormat } = core;
-    const before = await this.#files.change((record) => {
+    await this.#files.locked(async (write) => {
+      const record = this.#files.read();
       if (record.state === "trial") throw onTrial();
-      if (record.active.sha256 === sha256) return null;
-      return withStandby(record, { sha256, version, stateFormat }, checked);
+      await renameDurably(part, this.#files.core(sha256));
+      if (record.active.sha256 === sha256) return;
+      await write(withStandby(record, { sha256, version, stateFormat }, checked));
+      const before = record.standby?.sha256;
+      if (before !== undefined && before !== sha256) await removeDurably(this.#files.core(before));
     });
-    const { active, standby } = before;
-    if (standby === null || [active.sha256, sha256].includes(standby.sha256)) return;
-    await removeDurably(this.#files.core(standby.sha256));
   }
 
   /** Room for a third core, else in place of the standby. Throws DISK_FULL. */
