@@ -62,8 +62,8 @@ export class Lab {
   }
 
   /** Nothing is made or started yet. `settings` are MYCELIUM_* variables of its agent. */
-  async machine(name: string, settings: Settings = {}): Promise<Machine> {
-    return this.machineAt(await freePlace(), name, settings);
+  async machine(name: string, settings: Settings = {}, executable = EXECUTABLE): Promise<Machine> {
+    return this.machineAt(await freePlace(), name, settings, undefined, executable);
   }
 
   /** One whose ports are fixed by its environment, not by flags. */
@@ -82,9 +82,10 @@ export class Lab {
     name: string,
     settings: Settings = {},
     state = join(this.directory, name),
+    executable = EXECUTABLE,
   ): Machine {
     const machine = new Machine({
-      executable: EXECUTABLE,
+      executable,
       state,
       logFile: join(this.directory, `${name}.log`),
       place,

@@ -19,7 +19,7 @@ function faultOf(): string {
 
 /** Overwrites pages of the database of shard `main`, as a program that writes where it should not. */
 function damageDatabase(): void {
-  const [generation] = readdirSync(join(state, "mycelium.db")).filter((n) => n.endsWith(".db"));
+  const [generation] = readdirSync(join(state, "mycelium.db")).filter((n) => n.endsWith(".sqlite"));
   const path = join(state, "mycelium.db", generation ?? "");
   const fd = openSync(path, "r+");
   for (let at = 0; at < statSync(path).size; at += PAGE_SIZE) writeSync(fd, "damage", at + 100);
@@ -36,7 +36,7 @@ const FAULTS: Readonly<Record<string, () => void>> = {
   },
   damage: damageDatabase,
   // Less free disk than is needed is a fault of the node's health.
-  ill: () => process.argv.push("--disk-reserve=1000000g"),
+  ill: () => process.argv.push("--disk-reserve=1000g"),
 };
 
 if (process.argv[2] === "run") FAULTS[faultOf()]?.();
