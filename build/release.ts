@@ -18,6 +18,7 @@ import { KeyDirectory, makeKeys } from "./publish/keys.ts";
 import {
   addRelease,
   newestIndex,
+  promote,
   refreshAll,
   refreshTimestamp,
   rollBack,
@@ -46,6 +47,7 @@ Other actions, each with --out and --keys:
   --make-keys DIR      make all keys in a new directory
   --refresh-timestamp  sign a new timestamp, good for 7 days: the daily job, needs the timestamp key alone
   --refresh            sign targets and snapshot anew, for a year
+  --promote V          let the channel name a newer version that is there (from edge to stable)
   --rollback V         let the channel name an older version again
   --rotate-root        a new root with the keys of --next-keys DIR, signed by the old and the new root keys
   --verify             build twice (with --out: compare with what is published there) and compare all bytes
@@ -69,6 +71,7 @@ const { values } = parseArgs({
     "make-keys": { type: "string" },
     "refresh-timestamp": { type: "boolean", default: false },
     refresh: { type: "boolean", default: false },
+    promote: { type: "string" },
     rollback: { type: "string" },
     "rotate-root": { type: "boolean", default: false },
     "next-keys": { type: "string" },
@@ -88,11 +91,13 @@ async function main(): Promise<void> {
   if (values.serve !== undefined) return serve(resolve(values.serve));
   if (values.verify) return verify();
   const keys = keyDirectory();
+  const to = (version: string) => ({ out, keys, nowMs, version, channel: channel() });
   if (values["refresh-timestamp"]) await refreshTimestamp({ out, keys, nowMs });
   else if (values.refresh) await refreshAll({ out, keys, nowMs });
   else if (values["rotate-root"]) await rotateRoot({ out, keys, nextKeys: nextKeys(), nowMs });
-  else if (values.rollback === undefined) return release(keys);
-  else await rollBack({ out, keys, nowMs, version: values.rollback, channel: channel() });
+  else if (values.promote !== undefined) await promote(to(values.promote));
+  else if (values.rollback !== undefined) await rollBack(to(values.rollback));
+  else return release(keys);
   console.log(`${out} is signed anew`);
 }
 

@@ -6,7 +6,12 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { compareVersions } from "../../src/domain/config/index.ts";
-import { type Architecture, type Channel, targetNames } from "../../src/domain/update/index.ts";
+import {
+  type Architecture,
+  CHANNELS,
+  type Channel,
+  targetNames,
+} from "../../src/domain/update/index.ts";
 import { type Artifacts, CACHE, makeArtifacts } from "./artifacts.ts";
 import { sha256Of, sha256OfFile } from "./files.ts";
 import type { KeyDirectory } from "./keys.ts";
@@ -49,7 +54,7 @@ export interface ReleaseOptions {
 /** Adds a version, and moves the channel to it. Returns what was made. */
 export async function addRelease(options: ReleaseOptions): Promise<Artifacts[]> {
   return changing(options.out, async (staging) => {
-    const { out, keys, version, channel, notes, url, nowMs } = options;
+    const { out, keys, version, notes, url, nowMs } = options;
     const old = readRepository(out);
     requireNewer(old, options);
     const root = old === null ? firstRoot(keys, nowMs) : null;
@@ -68,11 +73,10 @@ export async function addRelease(options: ReleaseOptions): Promise<Artifacts[]> 
       root?.version ?? old?.root.version ?? 1,
     );
     requireUnchanged(old, fresh);
-    const targets = {
-      ...old?.targets.targets,
-      ...fresh,
-      ...stageChannel(staging, channel, version, notes),
-    };
+    const targets: Record<string, TargetEntry> = { ...old?.targets.targets, ...fresh };
+    for (const name of channelsToMove(old, options)) {
+      Object.assign(targets, stageChannel(staging, name, version, notes));
+    }
     stageDirectory(staging, { old, targets, root, keys, url, nowMs });
     return artifacts;
   });
@@ -84,25 +88,41 @@ export interface SigningOptions {
   readonly nowMs: number;
 }
 
+export interface ChannelOptions extends SigningOptions {
+  readonly version: string;
+  readonly channel: Channel;
+}
+
 /** New metadata in which the channel names an older version: nodes take it as they take a newer one. */
-export async function rollBack(
-  options: SigningOptions & { readonly version: string; readonly channel: Channel },
+export async function rollBack(options: ChannelOptions): Promise<void> {
+  await moveChannel(options, "roll", "back to", (to, from) => to < from);
+}
+
+/** New metadata in which the channel names a version that another channel has had. */
+export async function promote(options: ChannelOptions): Promise<void> {
+  await moveChannel(options, "move", "on to", (to, from) => to > from);
+}
+
+async function moveChannel(
+  { out, keys, nowMs, version, channel }: ChannelOptions,
+  verb: string,
+  direction: string,
+  isRight: (to: number, from: number) => boolean,
 ): Promise<void> {
-  await changing(options.out, async (staging) => {
-    const { keys, nowMs, version, channel } = options;
-    const old = requireRepository(options.out);
+  await changing(out, async (staging) => {
+    const old = requireRepository(out);
     const { targets } = old.targets;
     const versions = versionsOf(targets);
-    if (!versions.includes(version)) {
+    const current = channelVersion((path) => join(out, path), targets, channel);
+    const [to, from] = [versions.indexOf(version), versions.indexOf(current ?? "")];
+    if (to < 0 || !isRight(to, from)) {
       throw new Error(
-        `Cannot roll ${channel} back to ${version}: the directory has ${versions.join(", ")}`,
+        `Cannot ${verb} ${channel} ${direction} ${version}: it is at ${current ?? "nothing"}, ` +
+          `and the directory has ${versions.join(", ")}`,
       );
     }
-    if (channelVersion((path) => join(options.out, path), targets, channel) === version) {
-      throw new Error(`Cannot roll ${channel} back to ${version}: that is what it is at`);
-    }
-    const notes = `back to ${version}`;
-    const changed = { ...targets, ...stageChannel(staging, channel, version, notes) };
+    const entry = stageChannel(staging, channel, version, `${direction} ${version}`);
+    const changed = { ...targets, ...entry };
     stageDirectory(staging, { old, targets: changed, root: null, keys, url: null, nowMs });
   });
 }
@@ -178,6 +198,20 @@ function requireNewer(old: Repository | null, { out, version, channel }: Release
   throw new Error(
     `Cannot release ${version} to ${channel}: it is at ${current}; raise the version, or go back with --rollback`,
   );
+}
+
+/** A release to stable takes edge with it, unless that is ahead. */
+function channelsToMove(
+  old: Repository | null,
+  { out, version, channel }: ReleaseOptions,
+): Channel[] {
+  return CHANNELS.filter((name) => {
+    if (name === channel) return true;
+    if (channel !== "stable") return false;
+    const targets = old?.targets.targets ?? {};
+    const current = channelVersion((path) => join(out, path), targets, name);
+    return current === null || (compareVersions(version, current) ?? 0) > 0;
+  });
 }
 
 /** A version's files never change: somebody has them. */

@@ -64,12 +64,8 @@ export interface StagedDocument {
 export function readRepository(directory: string): Repository | null {
   const folder = join(directory, "metadata");
   if (!existsSync(join(folder, "timestamp.json"))) return null;
-  const rootVersion = Math.max(
-    ...readdirSync(folder).map((name) => Number(/^(\d+)\.root\.json$/.exec(name)?.[1] ?? 0)),
-  );
-  const rootBytes = readDocument(folder, `${rootVersion}.root.json`, null);
-  const root = signedPart<Root>(rootBytes, "root", null);
   const timestampBytes = readDocument(folder, "timestamp.json", null);
+  const { root, rootBytes } = publishedRoot(folder, timestampBytes);
   const timestamp = signedPart<Listing>(timestampBytes, "timestamp", root);
   const snapshotMeta = metaOf(timestamp, "snapshot.json");
   const snapshotName = `${snapshotMeta.version}.snapshot.json`;
@@ -83,6 +79,29 @@ export function readRepository(directory: string): Repository | null {
     ...{ root, rootBytes, targets, targetsBytes },
     ...{ snapshot, snapshotBytes, timestamp, timestampBytes },
   };
+}
+
+/**
+ * The newest root by which the timestamp is signed: one that came after it belongs to a change that was cut off.
+ * Throws where there is none.
+ */
+function publishedRoot(folder: string, timestampBytes: Uint8Array) {
+  const versions = readdirSync(folder)
+    .flatMap((name) => /^(\d+)\.root\.json$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => b - a);
+  const problems: unknown[] = [];
+  for (const version of versions) {
+    try {
+      const rootBytes = readDocument(folder, `${version}.root.json`, null);
+      const root = signedPart<Root>(rootBytes, "root", null);
+      signedPart<Listing>(timestampBytes, "timestamp", root);
+      return { root, rootBytes };
+    } catch (problem) {
+      problems.push(problem);
+    }
+  }
+  throw problems[0] ?? new Error(`Cannot read the repository: ${folder} holds no root`);
 }
 
 /** The first root of a repository, signed by all root keys that are here. */

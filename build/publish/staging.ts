@@ -21,8 +21,14 @@ import {
 import { dirname, join } from "node:path";
 import { linkOrCopy, writeSynced } from "./files.ts";
 
-/** Moved last, in this order: what a reader looks at first. */
-const LAST = ["install.sh", "SHA256SUMS", "SHA256SUMS.sig", "metadata/timestamp.json"];
+/** Moved last, in this order: what a reader looks at first. A new root makes the timestamp before it void. */
+const LAST = [
+  /^install\.sh$/,
+  /^SHA256SUMS$/,
+  /^SHA256SUMS\.sig$/,
+  /^metadata\/\d+\.root\.json$/,
+  /^metadata\/timestamp\.json$/,
+];
 
 export class Staging {
   readonly #out: string;
@@ -86,8 +92,11 @@ export class Staging {
   }
 
   #inOrder(): string[] {
-    const rank = (path: string) =>
-      LAST.includes(path) ? 2 + LAST.indexOf(path) : path.includes("/") ? 0 : 1;
+    const rank = (path: string) => {
+      const last = LAST.findIndex((pattern) => pattern.test(path));
+      if (last >= 0) return 2 + last;
+      return path.includes("/") ? 0 : 1;
+    };
     return [...this.#paths].sort((a, b) => rank(a) - rank(b));
   }
 }

@@ -68,6 +68,14 @@ test("build/release makes an executable of the version it was told, with its bil
   }
 });
 
+test("the next version is a small update for who has this one", () => {
+  const next = release("--version", "7.10.0", "--report", "--channel", "edge");
+  expect(next.status).toBe(0);
+  const megabytes = /from 7\.8\.9: .* with the index ([\d.]+) MB/.exec(next.stdout)?.[1];
+  expect(Number(megabytes)).toBeGreaterThan(0.1);
+  expect(Number(megabytes)).toBeLessThan(2);
+});
+
 test("a wrong flag is said before anything is built", () => {
   expect(release("--channel", "beta")).toMatchObject({
     status: 1,

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path";
 import { KeyDirectory } from "../../../build/publish/keys.ts";
 import {
+  promote,
   refreshAll,
   refreshTimestamp,
   rollBack,
@@ -198,9 +199,42 @@ test("a published version keeps its bytes, and a channel goes back by a rollback
     "has 0.2.0",
   );
   expect(await refusalOf(lab, () => rollBack({ ...back, version: "0.2.0" }))).toContain("it is at");
+  const on = () => promote({ ...back, version: "0.2.0" });
+  expect(await refusalOf(lab, on)).toContain("Cannot move stable on to 0.2.0");
   // The same bytes again: nothing but new signatures.
   await lab.release("0.2.0", { seed: 1 });
   expect(lab.signed("timestamp.json").version).toBe(2);
+});
+
+test("edge is never behind stable, and what it had can be promoted", async () => {
+  const lab = newLab();
+  const at = (channel: string) => {
+    const { targets } = lab.signed(`${lab.signed("timestamp.json").version}.targets.json`);
+    const { hashes } = targets[`channels/${channel}.json`] as { hashes: { sha256: string } };
+    return JSON.parse(lab.read(`targets/channels/${hashes.sha256}.${channel}.json`)).version;
+  };
+  await lab.release("0.2.0", { seed: 1 });
+  expect([at("stable"), at("edge")]).toEqual(["0.2.0", "0.2.0"]);
+  await lab.release("0.4.0", { seed: 2, channel: "edge" });
+  await lab.release("0.3.0", { seed: 3 });
+  expect([at("stable"), at("edge")]).toEqual(["0.3.0", "0.4.0"]);
+  const { out, keys } = lab;
+  await promote({ out, keys, nowMs: NOW_MS, version: "0.4.0", channel: "stable" });
+  expect([at("stable"), at("edge")]).toEqual(["0.4.0", "0.4.0"]);
+});
+
+test("a change of keys that was cut off before its timestamp is made again", async () => {
+  const lab = newLab();
+  await lab.release("0.2.0");
+  const before = contentOf(lab.out);
+  const timestamp = lab.read("metadata/timestamp.json");
+  const change = { out: lab.out, keys: lab.keys, nextKeys: lab.makeKeys("next"), nowMs: NOW_MS };
+  await rotateRoot(change);
+  writeFileSync(join(lab.out, "metadata", "timestamp.json"), timestamp);
+  await refreshTimestamp({ out: lab.out, keys: lab.keys, nowMs: NOW_MS });
+  expect(contentOf(lab.out)["metadata/timestamp.json"]).not.toBe(before["metadata/timestamp.json"]);
+  await rotateRoot(change);
+  await refreshTimestamp({ out: lab.out, keys: change.nextKeys, nowMs: NOW_MS });
 });
 
 test("a directory that was altered is not published over", async () => {
