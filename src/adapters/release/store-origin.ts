@@ -1,7 +1,7 @@
 /** The network's own store as an origin: what one member verified and kept there, others verify again. */
 
 import { messageOf } from "../../base/index.ts";
-import { type ByteRange, type OpenFile, type Origin, tooLarge, unreachable } from "./origin.ts";
+import { type OpenFile, type Origin, tooLarge, unreachable } from "./origin.ts";
 
 export class StoreOrigin implements Origin {
   readonly name = "the network's own store";
@@ -23,13 +23,8 @@ export class StoreOrigin implements Origin {
     return content;
   }
 
-  async open(path: string, { offset, sizeBytes }: ByteRange): Promise<OpenFile | null> {
-    const content = await this.read(path, Number.POSITIVE_INFINITY);
-    if (content === null) return null;
-    return { offset, pieces: one(content.subarray(offset, offset + sizeBytes)) };
+  /** It holds small files only: what is large comes from peers in chunks. */
+  async open(): Promise<OpenFile | null> {
+    return null;
   }
-}
-
-async function* one(piece: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield piece;
 }

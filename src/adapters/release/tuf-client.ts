@@ -36,7 +36,9 @@ export interface TufClientOptions {
 export class TufClient {
   readonly #options: TufClientOptions;
 
+  /** Throws UPDATE_REFUSED (malformed, signatures) when the trusted root is none. */
   constructor(options: TufClientOptions) {
+    new TrustedMetadata(options.trustedRoot);
     this.#options = options;
   }
 

@@ -70,7 +70,7 @@ export class TufReleaseSource implements ReleaseSource {
   }
 
   async release(version: string): Promise<Release | null> {
-    const repository = this.#requireRepository();
+    const repository = await this.#verified();
     const names = ARCHITECTURES.map((arch) => targetNames(version, arch).shipped);
     const files = await Promise.all(names.map((name) => repository.find(name)));
     if (files.every((file) => file === null)) return null;
@@ -78,7 +78,7 @@ export class TufReleaseSource implements ReleaseSource {
   }
 
   async files(release: Release): Promise<readonly ReleaseFile[]> {
-    const repository = this.#requireRepository();
+    const repository = await this.#verified();
     const indexes = release.targets.map(({ arch }) => targetNames(release.version, arch).chunks);
     const files: ReleaseFile[] = [];
     for (const target of [channelTargetName(this.#options.channel), ...indexes]) {
@@ -137,23 +137,25 @@ export class TufReleaseSource implements ReleaseSource {
       }
     }
     this.#problems = problems;
-    // What an earlier refresh found may have expired or been withdrawn since.
-    this.#repository = newest;
-    if (newest !== null) return this.#current();
+    if (newest !== null) {
+      this.#repository = newest;
+      return this.#current(newest);
+    }
+    // What an earlier refresh verified can still be read: a download is not ended by an origin that fails now.
     if (problems.length > 0) throw worstOf(problems.map(({ error }) => error));
     return null;
   }
 
   /** Null while the channel is at nothing. */
-  async #current(): Promise<Release | null> {
+  async #current(repository: TufRepository): Promise<Release | null> {
     const name = channelTargetName(this.#options.channel);
-    if ((await this.#requireRepository().find(name)) === null) return null;
+    if ((await repository.find(name)) === null) return null;
     const bytes = await this.read(name, CHANNEL_FILE_SIZE_MAX);
     return this.#readRelease(readChannelFile(name, bytes));
   }
 
   async #readRelease(channelFile: ChannelFile): Promise<Release> {
-    const repository = this.#requireRepository();
+    const repository = await this.#verified();
     const found = new Map<string, TargetFile | null>();
     for (const arch of ARCHITECTURES) {
       const { shipped } = targetNames(channelFile.version, arch);
@@ -163,7 +165,7 @@ export class TufReleaseSource implements ReleaseSource {
   }
 
   async #wanted(target: string): Promise<WantedFile> {
-    const repository = this.#requireRepository();
+    const repository = await this.#verified();
     const file = await repository.find(target);
     if (file === null) throw tufRefusal("missing", `no signed metadata names ${target}`);
     const digest = targetDigest(target, file);
@@ -171,11 +173,16 @@ export class TufReleaseSource implements ReleaseSource {
     return { name: target, file, digest, path };
   }
 
-  #requireRepository(): TufRepository {
+  /**
+   * The repository that is read. After a restart, what is named is looked up before anybody asked what is new: at the
+   * saved time then.
+   */
+  async #verified(): Promise<TufRepository> {
+    if (this.#repository === null) await this.refresh(0);
     if (this.#repository !== null) return this.#repository;
     throw new MyceliumError(
-      "UPDATE_REFUSED",
-      "Cannot read a release: no metadata was verified yet; run `mycelium update check`",
+      "UNREACHABLE",
+      "Cannot read a release: no origin has any metadata yet; check the setting UPDATE_URL",
     );
   }
 }

@@ -19,7 +19,8 @@ import { tufReasonOf, tufRefusal } from "./tuf-refusal.ts";
 
 /** A channel file is a version and a line for people. */
 export const CHANNEL_FILE_SIZE_MAX = 16_384;
-const NOTES_LENGTH_MAX = 1_024;
+/** Of what is shown. */
+const NOTES_LENGTH_MAX = 200;
 
 const version: Shape<string> = mapped(text(32), (found, path) => {
   if (isVersion(found)) return found;
@@ -40,7 +41,7 @@ const custom = object({
   sqlite: text(32),
   builtAt: integer(0),
 });
-const channelFile = object({ version, notes: optional(text(NOTES_LENGTH_MAX)) });
+const channelFile = object({ version, notes: optional(text(CHANNEL_FILE_SIZE_MAX)) });
 
 /** Whether it can name a release: also safe as a part of a path. */
 export function isVersion(text: string): boolean {
@@ -56,7 +57,7 @@ export interface ChannelFile {
 export function readChannelFile(name: string, bytes: Uint8Array): ChannelFile {
   return refusing(name, () => {
     const { version, notes = "" } = channelFile(JSON.parse(fromUtf8(bytes)), name);
-    return { version, notes: notes.split("\n")[0] ?? "" };
+    return { version, notes: (notes.split("\n")[0] ?? "").slice(0, NOTES_LENGTH_MAX) };
   });
 }
 

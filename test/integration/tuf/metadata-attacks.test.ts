@@ -50,6 +50,23 @@ function forged(role: RoleName, changes: JsonObject = {}): JsonObject {
   return { ...repository.content(role), ...changes };
 }
 
+test("a trusted root that is none, or that has not signed itself, is refused at once", () => {
+  const unsigned = repository.sign("root", repository.content("root"), []);
+  for (const [root, reason] of [
+    [utf8("{}"), "malformed"],
+    [repository.served("timestamp"), "malformed"],
+    [unsigned, "signatures"],
+  ] as const) {
+    let error: unknown;
+    try {
+      client(root);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(tufReasonOf(error)).toBe(reason);
+  }
+});
+
 test("what the publisher signed is trusted, and asked for only once", async () => {
   expect(await refresh()).toBe("ok");
   const asked: string[] = [];
@@ -120,6 +137,21 @@ describe("mixed metadata is refused", () => {
     repository.serve("snapshot", repository.sign("snapshot", forged("snapshot", { meta })));
     repository.publish("timestamp");
     expect(await refresh()).toBe("version");
+  });
+
+  test("a snapshot of another moment, also where the timestamp names no hash", async () => {
+    const old = repository.served("snapshot");
+    repository.publish("snapshot");
+    repository.serve("snapshot", old);
+    const meta = { "snapshot.json": { version: 2 } };
+    repository.serve("timestamp", repository.sign("timestamp", forged("timestamp", { meta })));
+    expect(await refresh()).toBe("version");
+  });
+
+  test("other targets of the same version, though their keys signed them", async () => {
+    const other = { ...repository.content("targets"), targets: {} };
+    repository.serve("targets", repository.sign("targets", other));
+    expect(await refresh()).toBe("size");
   });
 
   test("metadata of one role in the place of another", async () => {
@@ -211,6 +243,8 @@ describe("keys are changed by a root that old and new keys sign", () => {
     const content = repository.content("root");
     repository.serve("root", repository.sign("root", content, repository.keys.root));
     expect(await refresh()).toBe("signatures");
+    repository.serve("root", repository.sign("root", content, old));
+    expect(await refresh()).toBe("signatures");
     const both = [...old.slice(0, 2), ...repository.keys.root];
     repository.serve("root", repository.sign("root", content, both));
     expect(await refresh()).toBe("ok");
@@ -234,6 +268,17 @@ describe("keys are changed by a root that old and new keys sign", () => {
     repository.publish(...ROLES);
     expect(await refresh()).toBe("ok");
     expect(trusted()).toEqual({ root: 2, timestamp: 3, snapshot: 3, targets: 3 });
+  });
+
+  test("they are also forgotten when a key is added and the old one stays", async () => {
+    repository.versions.timestamp = 900;
+    repository.publish("timestamp");
+    expect(await refresh()).toBe("ok");
+    repository.versions.timestamp = 1;
+    repository.keys.timestamp.push(makeKey());
+    repository.publish("root", "timestamp");
+    expect(await refresh()).toBe("ok");
+    expect(trusted()).toMatchObject({ root: 2, timestamp: 2 });
   });
 });
 

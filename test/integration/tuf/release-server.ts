@@ -8,6 +8,8 @@ export type Misbehaviour = (path: string, request: Request) => Response | null;
 export class ReleaseServer {
   /** Paths asked for, with their ranges. */
   readonly asked: string[] = [];
+  /** Ports of the clients: one for each connection. */
+  readonly connections = new Set<number>();
   misbehave: Misbehaviour = () => null;
   readonly #server: ReturnType<typeof Bun.serve>;
 
@@ -15,7 +17,8 @@ export class ReleaseServer {
     this.#server = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
-      fetch: (request) => {
+      fetch: (request, server) => {
+        this.connections.add(server.requestIP(request)?.port ?? 0);
         const path = new URL(request.url).pathname.slice(1);
         const range = request.headers.get("range");
         this.asked.push(range === null ? path : `${path} ${range}`);

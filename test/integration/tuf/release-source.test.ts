@@ -275,6 +275,19 @@ describe("a hostile server", () => {
     );
   });
 
+  test("sends a small target with other bytes", async () => {
+    const releases = impatient();
+    await releases.refresh(NOW_MS);
+    const { chunks } = targetNames("0.2.0", "x64");
+    const answers = { hash: contentOf(chunks).toReversed(), size: contentOf(chunks).slice(1) };
+    for (const [reason, bytes] of Object.entries(answers)) {
+      server.misbehave = (path) => (path === pathOf(chunks) ? new Response(bytes) : null);
+      expect(await outcome(releases.read(chunks, 100))).toBe(reason);
+    }
+    server.misbehave = () => endless();
+    expect(await outcome(releases.read(chunks, 100))).toBe("TOO_LARGE");
+  });
+
   test("gives too little, too much or the wrong part of a range", async () => {
     const releases = impatient();
     await releases.refresh(NOW_MS);
@@ -294,6 +307,32 @@ describe("a hostile server", () => {
     );
     expect(await outcome(releases.readRange(pack, 199_999, 2))).toBe("TOO_LARGE");
   });
+});
+
+test("ranges come over one connection", async () => {
+  const releases = source();
+  await releases.refresh(NOW_MS);
+  server.connections.clear();
+  for (let offset = 0; offset < 200_000; offset += 20_000) {
+    const bytes = await releases.readRange(pack, offset, 20_000);
+    expect(bytes).toEqual(contentOf(pack).slice(offset, offset + 20_000));
+  }
+  expect(server.connections.size).toBe(1);
+});
+
+test("what is named can be read after a restart, before anybody asked what is new", async () => {
+  await source().refresh(NOW_MS);
+  const { chunks } = targetNames("0.2.0", "x64");
+  expect(await source().read(chunks, 100)).toEqual(contentOf(chunks));
+  expect(await outcome(source(null, "alone").read(chunks, 100))).toBe("UNREACHABLE");
+});
+
+test("what was verified can be read on when an origin fails later", async () => {
+  const releases = source();
+  await releases.refresh(NOW_MS);
+  repository.serve("timestamp", Uint8Array.of(0x7b));
+  expect(await outcome(releases.refresh(NOW_MS))).toBe("malformed");
+  expect(await outcome(releases.download(shipped))).toBe("ok");
 });
 
 describe("a download", () => {
