@@ -125,7 +125,7 @@ function faultsOf(counts: FaultCounts, network: TestNetwork): PlannedFault[] {
     { name: "pause", fault: pauseOne, count: pauses },
     { name: "partition", fault: partition, count: network.cuts === null ? 0 : partitions },
     { name: "damage", fault: damage, count: flips, alone: true },
-    { name: "leave behind", fault: leaveBehind, count: behind },
+    { name: "leave behind", fault: leaveBehind, count: behind, alone: true },
   ];
 }
 
