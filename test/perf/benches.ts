@@ -1,7 +1,7 @@
 /** The benches. Each takes one contender, runs once, and returns its figures by name. */
 
 import { HttpConnection } from "../cluster/http-connection.ts";
-import { cpuMs, residentBytes } from "../cluster/processes.ts";
+import { cpuMs, residentBytes, wakeups } from "../cluster/processes.ts";
 import { type LoadResult, median, round, runLoad } from "./closed-loop.ts";
 import type { Contender } from "./contender.ts";
 
@@ -18,6 +18,13 @@ const CLIENT_COUNTS = [1, 16, 64, 128] as const;
 const ROW_COUNT = 100;
 const WARM_CLIENT_COUNT = 16;
 const WARM_MS = 2_000;
+/** A node gives back what its start needed within half a minute. */
+const SETTLE_MS = 30_000;
+const SAMPLE_MS = 1_000;
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
 
 async function load(
   contender: Contender,
@@ -55,15 +62,27 @@ async function byClients(
 let run = 0;
 
 export const BENCHES: Readonly<Record<string, Bench>> = {
-  /** RSS and CPU of nodes that do nothing. */
+  /** RSS (mean and peak), CPU and wake-ups of nodes that do nothing: run first, on a fresh network. */
   async idle(contender, { idleMs }) {
-    await Bun.sleep(Math.min(idleMs, 5_000));
-    const before = contender.pids().map(cpuMs);
-    await Bun.sleep(idleMs);
-    const usedMs = contender.pids().map((pid, i) => cpuMs(pid) - (before[i] ?? 0));
+    await Bun.sleep(SETTLE_MS);
+    const pids = contender.pids();
+    const before = pids.map((pid) => ({ cpuMs: cpuMs(pid), wakeups: wakeups(pid) }));
+    const samples: number[][] = [];
+    for (const endMs = performance.now() + idleMs; performance.now() < endMs; ) {
+      await Bun.sleep(SAMPLE_MS);
+      samples.push(pids.map(residentBytes));
+    }
+    const resident = pids.map((_, i) => samples.map((sample) => sample[i] ?? 0));
+    const perSecond = (total: number) => total / (idleMs / 1_000);
     return {
-      residentMb: round(median(contender.pids().map(residentBytes)) / 1e6),
-      cpuPercent: round((median(usedMs) / idleMs) * 100),
+      residentMb: round(median(resident.map(mean)) / 1e6),
+      residentPeakMb: round(Math.max(...resident.flat()) / 1e6),
+      cpuPercent: round(
+        median(pids.map((pid, i) => perSecond(cpuMs(pid) - (before[i]?.cpuMs ?? 0)) / 10)),
+      ),
+      wakeupsPerSecond: round(
+        median(pids.map((pid, i) => perSecond(wakeups(pid) - (before[i]?.wakeups ?? 0)))),
+      ),
     };
   },
 

@@ -1,5 +1,5 @@
 /**
- * `bun run perf [BENCH ...] [--against rqlite,etcd] [--rounds 5] [--seconds 3] [--idle-seconds 10] [--kills 20]`
+ * `bun run perf [BENCH ...] [--against rqlite,etcd] [--rounds 5] [--seconds 3] [--idle-seconds 60] [--kills 20]`
  *
  * Figures as JSON lines: one a bench, round and system, then one a bench with the medians and, with rivals, the
  * ratios of our median to theirs. The systems run in turns, never at once, with the same client and node count.
@@ -26,7 +26,7 @@ const { values, positionals } = parseArgs({
     against: { type: "string", default: "" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "3" },
-    "idle-seconds": { type: "string", default: "10" },
+    "idle-seconds": { type: "string", default: "60" },
     kills: { type: "string", default: "20" },
   },
 });
