@@ -187,7 +187,7 @@ check_space() {
   needs=''
   [ -z "$source" ] || need "$source" 900
   need "$prefix" 100
-  need "$cache" 120
+  need "$cache" 240
   # Two versions of the program, and room for data.
   need "$state" 350
   lacking=$(printf '%s' "$needs" | awk '{ free[$1] = $2; need[$1] += $3 } END {
@@ -297,6 +297,7 @@ clean_up() {
     rm -f "$program"
     rm -rf "$library"
     [ "$made_cache" = no ] || rm -rf "$cache"
+    remove_leftovers
     [ "$made_state" = no ] || rm -rf "$state"
     [ "$made_user" = no ] || remove_user
     [ "$made_prefix" = no ] || rmdir "$prefix/lib" "$prefix/bin" "$prefix" 2>/dev/null || :
@@ -314,6 +315,11 @@ make_user() {
   else
     step adduser -S -D -H -h "$system_state" -s /sbin/nologin "$owner"
   fi || fail "cannot make the user $owner"
+}
+
+# What the first commands of the service's user, who has no home, unpacked before there was a slot.
+remove_leftovers() {
+  [ -z "$owner" ] || ! id "$owner" >/dev/null 2>&1 || rm -rf "/var/tmp/mycelium-$(id -u "$owner")"
 }
 
 remove_user() {
@@ -340,7 +346,7 @@ install_files() {
   step cp "$new" "$program.new" || fail "cannot write $prefix/bin (is the disk full?)"
   step chmod 755 "$program.new"
   # A power cut must not leave a name without its bytes.
-  step sync
+  step sync "$program.new" 2>/dev/null || sync
   step mv -f "$program.new" "$program"
   restart=yes
 }
@@ -533,6 +539,7 @@ install() {
   fi
   start_node
   wait_healthy
+  [ "$dry_run" = yes ] || remove_leftovers
   next_steps
 }
 

@@ -91,10 +91,12 @@ export async function buildLauncher(
   const command = compiler === "pinned" ? await pinnedCompiler(target) : await findCompiler(target);
   mkdirSync(dirname(outFile), { recursive: true });
   // Relative, so that no path of this machine can get into the file.
-  const sources = readdirSync(join(ROOT, "native", "launcher")).filter((name) =>
-    name.endsWith(".c"),
+  const files = ["native/launcher", "native/root-helper"].flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((name) => name.endsWith(".c"))
+      .sort()
+      .map((name) => join(folder, name)),
   );
-  const files = sources.sort().map((name) => join("native", "launcher", name));
   const zstd = ["-isystem", "native/zstd/freestanding", "native/zstd/zstd-decoder.c"];
   await run(
     [...command, ...LAUNCHER_FLAGS, "-o", resolve(outFile), ...files, ...zstd],

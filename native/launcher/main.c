@@ -1,4 +1,5 @@
 /* The launcher: unpacks the core it carries and becomes it. native/DESIGN.md has the whole picture. */
+#include "../root-helper/helper.h"
 #include "arguments.h"
 #include "exec.h"
 #include "payload.h"
@@ -17,7 +18,7 @@ static bool has_core(const Place *place, const char *name, const Trailer *traile
 int launcher_main(int argc, char **argv, char **environment) {
   static Payload payload;
   static Place place;
-  (void)argc;
+  if (argc > 1 && same_text(argv[1], "--root-helper")) return root_helper_main(argv + 2);
   find_self(payload.path);
   if (!open_payload("/proc/self/exe", &payload)) return EXIT_SOFTWARE;
   if (payload.trailer.machine != MACHINE) {

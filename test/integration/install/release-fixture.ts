@@ -51,6 +51,6 @@ export function putSums(directory: string, key: ReleaseKey, sums: string): void 
   writeFileSync(join(directory, "SHA256SUMS.sig"), signature);
 }
 
-function sha256(bytes: Uint8Array): string {
+export function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
