@@ -8,6 +8,7 @@ export {
   packSizeBytes,
 } from "./chunk-index.ts";
 export { CHUNK_SIZE_MAX, chunkSizeAt, chunksOf } from "./chunker.ts";
+export { isInWindow } from "./maintenance-window.ts";
 export type { NodePhase, NodeUpdateView, StagingProgress } from "./node-update-view.ts";
 export { matchesDelegation } from "./path-pattern.ts";
 export {
@@ -40,6 +41,7 @@ export {
   dutyOf,
   mayClaim,
   type NodeFacts,
+  type NodeProblem,
   reportOf,
   wantedCore,
 } from "./rollout-duty.ts";

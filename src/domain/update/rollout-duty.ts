@@ -21,11 +21,16 @@ export function wantedCore(plan: RolloutPlan, arch: Architecture): string | null
   return plan.cores.find((core) => core.arch === arch)?.coreSha256 ?? null;
 }
 
-/** `problem`: why the node may not take the release (its own check of certificate or metadata), if so. */
+/** Why a node cannot take the release just now, by its own check of it; `isFinal` when it does not try again. */
+export interface NodeProblem {
+  readonly reason: string;
+  readonly isFinal: boolean;
+}
+
 export function reportOf(
   plan: RolloutPlan | null,
   facts: NodeFacts,
-  problem: string | null,
+  problem: NodeProblem | null,
 ): NodeReport {
   const { node, arch, sqlite, view, windowOpen } = facts;
   return {
@@ -44,7 +49,11 @@ export function reportOf(
 
 type Standing = Pick<NodeReport, "phase" | "progress" | "reason">;
 
-function standing(plan: RolloutPlan | null, facts: NodeFacts, problem: string | null): Standing {
+function standing(
+  plan: RolloutPlan | null,
+  facts: NodeFacts,
+  problem: NodeProblem | null,
+): Standing {
   const { view } = facts;
   if (plan === null) return { phase: "waiting", progress: 0, reason: "" };
   const wanted = wantedCore(plan, facts.arch);
@@ -58,7 +67,8 @@ function standing(plan: RolloutPlan | null, facts: NodeFacts, problem: string | 
   if (view.refused?.coreSha256 === wanted && wasTold) {
     return { phase: "reverted", progress: 100, reason: asReason(view.refused.reason) };
   }
-  const reason = asReason(problem ?? view.problem ?? "");
+  if (problem?.isFinal === true) return unable(problem.reason);
+  const reason = asReason(problem?.reason ?? view.problem ?? "");
   if (view.phase === "draining") return { phase: "draining", progress: 100, reason };
   if (view.standby?.coreSha256 === wanted) return { phase: "staged", progress: 100, reason };
   const phase = view.phase === "staging" ? "staging" : "waiting";
@@ -66,7 +76,7 @@ function standing(plan: RolloutPlan | null, facts: NodeFacts, problem: string | 
 }
 
 function unable(reason: string): Standing {
-  return { phase: "unable", progress: 0, reason };
+  return { phase: "unable", progress: 0, reason: asReason(reason) };
 }
 
 function progressOf({ staging }: NodeUpdateView, wanted: string): number {
@@ -77,7 +87,8 @@ function progressOf({ staging }: NodeUpdateView, wanted: string): number {
 /** What to do now. A switch has to be claimed first, on the very plan that was looked at. */
 export function dutyOf(plan: RolloutPlan, facts: NodeFacts): Duty {
   const report = reportOf(plan, facts, null);
-  if (plan.finalised && report.phase === "healthy") return "finalise";
+  const isBelow = facts.view.floor < plan.stateFormat;
+  if (plan.finalised && isBelow && report.phase === "healthy") return "finalise";
   if (!["approved", "rolling", "done"].includes(plan.state)) return "nothing";
   const own = planNode(plan, facts.node);
   if (own === undefined || own.phase === "unable") return "nothing";

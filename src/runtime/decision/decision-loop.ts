@@ -136,7 +136,7 @@ export class DecisionLoop {
       );
     }
     await this.#options.store.makeTable();
-    await this.#read();
+    await this.#read("strong");
     const operation = this.#log.lastOperation + 1;
     const head = { network: this.#options.network, operation, author: this.#self } as const;
     const opening = { ...head, type: "open", kind, subject, participants, ...times } as const;
@@ -180,10 +180,10 @@ export class DecisionLoop {
   }
 
   /** True when there was something new. */
-  async #read(): Promise<boolean> {
+  async #read(level: "local" | "strong" = "local"): Promise<boolean> {
     let isNew = false;
     for (;;) {
-      const page = (await this.#options.store.after(this.#seq)) ?? [];
+      const page = (await this.#options.store.after(this.#seq, level)) ?? [];
       for (const logged of page) {
         // Rounds and `open` may read the same page; each row counts once.
         if (logged.seq <= this.#seq) continue;

@@ -68,8 +68,11 @@ export class DecisionStore {
     await this.#write(atomicProgram(statement(TABLE)), true);
   }
 
-  /** What came after `seq`, in the log's order, a page of it; null while there is no table. */
-  async after(seq: number): Promise<readonly SequencedStatement[] | null> {
+  /** What came after `seq`, in the log's order, a page of it; null while there is no table. `strong`: all of it that there is. */
+  async after(
+    seq: number,
+    level: "local" | "strong" = "local",
+  ): Promise<readonly SequencedStatement[] | null> {
     const result = await this.#options.sql.read(
       plainProgram(
         statement("SELECT count(*) FROM sqlite_schema WHERE name = '_mycelium_decisions'"),
@@ -82,7 +85,7 @@ export class DecisionStore {
       ),
       {
         role: "system",
-        consistency: { level: "local" },
+        consistency: { level },
         deadlineMs: this.#options.readDeadlineMs,
       },
     );

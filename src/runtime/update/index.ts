@@ -1,4 +1,12 @@
 export { ChunkServer } from "./chunk-server.ts";
 export { type Health, HealthWatch } from "./health-watch.ts";
 export type { NodePart } from "./node-part.ts";
+export { ReleaseCheck } from "./release-check.ts";
+export { ReleaseWatch } from "./release-watch.ts";
+export { RemoteRollout, type RolloutAccess, RolloutServer } from "./rollout-access.ts";
+export { RolloutLeader, type Surroundings } from "./rollout-leader.ts";
+export { RolloutLoop } from "./rollout-loop.ts";
+export { RolloutOperator } from "./rollout-operator.ts";
+export { RolloutStore } from "./rollout-store.ts";
+export { RolloutVoter } from "./rollout-voter.ts";
 export { SlotsNodePart } from "./slots-node-part.ts";

@@ -1,0 +1,157 @@
+/**
+ * Looks for releases: asks the source now and then, keeps what it verified, and puts the signed files into the
+ * network's own store, so that every node checks the very same release itself.
+ */
+
+import { errorCodeOf, messageOf } from "../../base/index.ts";
+import type { Release } from "../../domain/update/index.ts";
+import type {
+  Clock,
+  Logger,
+  Metrics,
+  ReleaseFile,
+  ReleaseSource,
+  Timer,
+} from "../../ports/index.ts";
+
+/** Where signed files are kept for others; only validators have it. */
+export interface FileKeeper {
+  file(path: string): Promise<Uint8Array | null>;
+  putFiles(version: string, files: readonly ReleaseFile[]): Promise<void>;
+}
+
+export interface ReleaseWatchOptions {
+  /** Null: this node has no trusted root, so it can check no release. */
+  readonly source: ReleaseSource | null;
+  readonly keeper: FileKeeper | null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly intervalMs: number;
+  /** The members' median of the time. */
+  readonly nowMs: () => number;
+  readonly onChange: () => void;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** After a start the node has other things to do. */
+const FIRST_CHECK_MS = 5_000;
+/** Between two looks that are made because somebody waits for a release this node does not know. */
+const WANTED_INTERVAL_MS = 5_000;
+
+export class ReleaseWatch {
+  readonly #options: ReleaseWatchOptions;
+  #timer: Timer | null = null;
+  #checking: Promise<Release | null> | null = null;
+  #lastWantedMs = Number.NEGATIVE_INFINITY;
+  #stopped = false;
+  latest: Release | null = null;
+  /** Wall time of the last look that gave an answer. */
+  checkedAtMs: number | null = null;
+  /** Why the last look gave none. */
+  problem: string | null = null;
+
+  constructor(options: ReleaseWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    if (this.#options.source !== null) this.#schedule(FIRST_CHECK_MS);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** What the channel is at. Throws UPDATE_REFUSED and UNREACHABLE with the reason. Calls at once share one look. */
+  check(): Promise<Release | null> {
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = null;
+    });
+    return this.#checking;
+  }
+
+  /** A version this node has verified; looks again, not too often, when it does not know it. */
+  async release(version: string): Promise<Release | null> {
+    const { clock, source } = this.#options;
+    if (source === null) return null;
+    const known = await this.#known(version);
+    const nowMs = clock.monotonicMs();
+    if (known !== null || nowMs - this.#lastWantedMs < WANTED_INTERVAL_MS) return known;
+    this.#lastWantedMs = nowMs;
+    await this.#checkQuietly();
+    return this.#known(version);
+  }
+
+  async #known(version: string): Promise<Release | null> {
+    try {
+      return (await this.#options.source?.release(version)) ?? null;
+    } catch (error) {
+      if (errorCodeOf(error) === undefined) throw error;
+      this.problem = messageOf(error);
+      return null;
+    }
+  }
+
+  async #check(): Promise<Release | null> {
+    const { clock, metrics, nowMs, onChange, source } = this.#options;
+    if (source === null) return null;
+    metrics.count("mycelium_update_checks_total");
+    try {
+      const release = await source.refresh(nowMs());
+      const isNew = release?.digest !== this.latest?.digest;
+      this.latest = release;
+      this.checkedAtMs = clock.wallMs();
+      this.problem = source.problems()[0]?.error.message ?? null;
+      if (release !== null) await this.#keep(release, source);
+      if (isNew) onChange();
+      return release;
+    } catch (error) {
+      metrics.count("mycelium_update_check_failures_total");
+      this.problem = messageOf(error);
+      throw error;
+    }
+  }
+
+  /** Only what is not kept already: nodes that look at the same time do not write the same twice. */
+  async #keep(release: Release, source: ReleaseSource): Promise<void> {
+    const { keeper, logger } = this.#options;
+    if (keeper === null) return;
+    const files = await source.files(release);
+    const kept = await Promise.all(files.map(({ path }) => keeper.file(path)));
+    const isSame = files.every(({ content }, i) => equal(content, kept[i] ?? null));
+    if (isSame) return;
+    try {
+      await keeper.putFiles(release.version, files);
+      logger.info("the release's signed files are kept for the network", {
+        version: release.version,
+      });
+    } catch (error) {
+      if (errorCodeOf(error) === undefined) throw error;
+      logger.warn("the release's signed files were not kept, will retry", {
+        reason: messageOf(error),
+      });
+    }
+  }
+
+  async #checkQuietly(): Promise<void> {
+    try {
+      await this.check();
+    } catch (error) {
+      if (errorCodeOf(error) === undefined) return this.#options.onFatal(error);
+      this.#options.logger.warn("no release found", { reason: messageOf(error) });
+    }
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#stopped) return;
+    this.#timer = this.#options.clock.after(delayMs, () => {
+      void this.#checkQuietly().then(() => this.#schedule(this.#options.intervalMs));
+    });
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array | null): boolean {
+  return b !== null && Buffer.compare(a, b) === 0;
+}
