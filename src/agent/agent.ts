@@ -12,6 +12,7 @@ import {
   localSocketPath,
   type NodeState as Phase,
   type Status,
+  type UpdateStatus,
   VERSION,
 } from "../domain/api/index.ts";
 import { type SqlTokenVerdict, SqlTokenVerifier } from "../domain/identity/index.ts";
@@ -24,15 +25,18 @@ import { ClockCheck } from "./clock-check.ts";
 import { type Core, closeCore } from "./core.ts";
 import { startDiscovery } from "./discovery.ts";
 import type { Ending } from "./ending.ts";
-import { groupsFor, MAIN } from "./groups.ts";
+import { groupsFor, MAIN, SYSTEM } from "./groups.ts";
 import { HttpServer } from "./http-server.ts";
 import { LocalApi } from "./local-api.ts";
 import { LocalCommands } from "./local-commands.ts";
 import { loadCachedMembers, MemberUpkeep } from "./member-upkeep.ts";
+import { gaugeNode } from "./node-gauges.ts";
 import { NodeUpdates } from "./node-updates.ts";
 import { answerPeer } from "./peer-requests.ts";
 import { Placement } from "./placement.ts";
 import { openReleases } from "./releases.ts";
+import { gaugeUpdates, updateStatus } from "./rollout-view.ts";
+import { Rollouts, rolloutReach } from "./rollouts.ts";
 import { gatewayLimits } from "./settings.ts";
 import type { OwnSlots } from "./slots.ts";
 import { statusOf } from "./status.ts";
@@ -49,6 +53,9 @@ export class Agent {
   readonly #gateway: SqlGateway;
   readonly #http: HttpServer;
   readonly #updates: NodeUpdates;
+  readonly #rollouts: Rollouts;
+  /** Whether releases can be checked here. */
+  readonly #configured: boolean;
   #phase: Phase = "bootstrap";
   #ports: Ports = { http: 0, p2p: 0, gossip: null };
   #announcement: Announcement = NOTHING_ANNOUNCED;
@@ -78,13 +85,17 @@ export class Agent {
       limits: gatewayLimits(core.config),
     });
     this.#http = this.#makeHttp(settings);
+    const reach = rolloutReach(core);
+    const source = openReleases(core, (path) => reach.access.file(path));
+    this.#configured = source !== null;
     this.#updates = new NodeUpdates({
       core,
       slots,
-      source: openReleases(core, async () => null),
+      source,
       status: () => this.status(),
       end: onEnd,
     });
+    this.#rollouts = new Rollouts({ core, part: this.#updates.part, reach, source });
   }
 
   /** Throws PORT_TAKEN. Resolves when the node serves local reads; a quorum may come later. */
@@ -102,10 +113,12 @@ export class Agent {
     this.#announcement = announcement;
     this.#upkeep = new MemberUpkeep(this.#core, announcement, () => this.#membersChanged());
     this.#upkeep.start();
+    this.#followSystem();
     this.#http.listenLocal(localSocketPath(directory.path));
     this.#placement?.wake();
     this.#phase = "monitoring";
     this.#updates.start();
+    this.#rollouts.start();
     this.#core.host.logger.info("node serves", {
       node: this.#core.grant.member,
       network: this.#core.state.network.genesis.name,
@@ -135,6 +148,7 @@ export class Agent {
     if (this.#phase === "stopping") return;
     this.#phase = "stopping";
     host.logger.info("node stops");
+    this.#rollouts.stop();
     this.#updates.stop();
     this.#placement?.stop();
     this.#upkeep?.stop();
@@ -184,6 +198,26 @@ export class Agent {
       diskReserveBytes: config.diskReserveBytes,
       clockOffMs: this.#clocks.offMs(),
       memoryBytes: process.memoryUsage.rss(),
+      update: this.#updateStatus(),
+    });
+  }
+
+  #updateStatus(): UpdateStatus {
+    return updateStatus({
+      core: this.#core,
+      part: this.#updates.part,
+      rollouts: this.#rollouts,
+      configured: this.#configured,
+    });
+  }
+
+  /** The member list follows shard `system`, and so does what the network decides. */
+  #followSystem(): void {
+    const { onApplied } = this.#core;
+    const refreshMembers = onApplied.get(SYSTEM);
+    onApplied.set(SYSTEM, () => {
+      refreshMembers?.();
+      this.#rollouts.wake();
     });
   }
 
@@ -220,6 +254,7 @@ export class Agent {
           store: this.#core.store,
           discovery: this.#discovery,
           updates: this.#updates,
+          rollouts: this.#rollouts,
         }),
     });
   }
@@ -253,6 +288,11 @@ export class Agent {
       listed: () => this.#upkeep?.listed ?? Promise.resolve(),
       config: () => settings,
       end: this.#onEnd,
+      update: async (refresh) => {
+        if (refresh) await this.#rollouts.refresh();
+        return this.#updateStatus();
+      },
+      rollouts: () => this.#rollouts.operator(),
     });
     const api = new LocalApi(commands);
     const enrolment = this.#makeEnrolment();
@@ -319,26 +359,10 @@ export class Agent {
   }
 
   #metrics(): string {
-    const { consensus, host, links, membership, transport } = this.#core;
-    const { metrics } = host;
-    metrics.gauge(
-      "mycelium_uptime_seconds",
-      (host.clock.monotonicMs() - this.#startedAtMs) / 1_000,
-    );
-    metrics.gauge("mycelium_resident_memory_bytes", process.memoryUsage.rss());
-    metrics.gauge("mycelium_members", membership.members().length);
-    const up = transport.links().filter(({ node }) => links.isUp(node)).length;
-    metrics.gauge("mycelium_links_up", up);
-    for (const group of consensus.status().groups) {
-      const labels = { group: group.group };
-      metrics.gauge("mycelium_raft_term", group.term, labels);
-      metrics.gauge("mycelium_raft_first_index", group.firstIndex, labels);
-      metrics.gauge("mycelium_raft_commit_index", group.commitIndex, labels);
-      metrics.gauge("mycelium_raft_applied_index", group.appliedIndex, labels);
-      metrics.gauge("mycelium_raft_is_leader", group.role === "leader" ? 1 : 0, labels);
-      metrics.gauge("mycelium_raft_has_leader", group.leader === null ? 0 : 1, labels);
-    }
-    return metrics.render();
+    const { host } = this.#core;
+    gaugeNode(this.#core, (host.clock.monotonicMs() - this.#startedAtMs) / 1_000);
+    gaugeUpdates(this.#updateStatus(), this.#updates.part.view(), host.metrics);
+    return host.metrics.render();
   }
 
   #authority(): Status["spores"]["authority"] {

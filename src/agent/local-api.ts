@@ -13,8 +13,14 @@ import {
   type TokenAnswer,
   type TokenRequest,
   tokenRequestShape,
+  type UpdateStatus,
+  updateApproveRequestShape,
+  updatePlanRequestShape,
+  updateRollbackRequestShape,
 } from "../domain/api/index.ts";
+import type { RolloutCommand } from "../domain/update/index.ts";
 import type { Shape } from "../domain/wire/index.ts";
+import type { RolloutOperator } from "../runtime/update/index.ts";
 import { errorResponse, jsonResponse, refusal } from "./responses.ts";
 
 export interface LocalActions {
@@ -27,6 +33,10 @@ export interface LocalActions {
   removeNode(node: NodeId): Promise<void>;
   /** Begins a graceful stop. */
   stop(): void;
+  /** `refresh`: with all that was changed before. */
+  update(refresh: boolean): Promise<UpdateStatus>;
+  /** Throws READ_ONLY where nothing can be changed. */
+  rollouts(): RolloutOperator;
 }
 
 export class LocalApi {
@@ -64,8 +74,46 @@ export class LocalApi {
         actions.stop();
         return jsonResponse({ stopping: true });
       default:
+        if (path === "/v1/update" || path.startsWith("/v1/update/")) {
+          return this.#routeUpdate(request, path);
+        }
         return this.#routeNode(request, path);
     }
+  }
+
+  /** Each answers how things are after it. */
+  async #routeUpdate(request: Request, path: string): Promise<Response> {
+    const actions = this.#actions;
+    switch (`${request.method} ${path}`) {
+      case "GET /v1/update":
+        break;
+      case "POST /v1/update/check":
+        await actions.rollouts().check();
+        break;
+      case "POST /v1/update/plan": {
+        const { version } = await bodyOf(request, updatePlanRequestShape);
+        await actions.rollouts().plan(version ?? null);
+        break;
+      }
+      case "POST /v1/update/approve": {
+        const { version } = await bodyOf(request, updateApproveRequestShape);
+        await actions.rollouts().approve(version);
+        break;
+      }
+      case "POST /v1/update/pause":
+      case "POST /v1/update/resume":
+      case "POST /v1/update/abort":
+        await actions.rollouts().command(path.slice("/v1/update/".length) as RolloutCommand);
+        break;
+      case "POST /v1/update/rollback": {
+        const { version, nodes } = await bodyOf(request, updateRollbackRequestShape);
+        await actions.rollouts().rollback(version, nodes ?? null);
+        break;
+      }
+      default:
+        return notFound(request, path);
+    }
+    return jsonResponse(await actions.update(request.method === "POST"));
   }
 
   async #routeNode(request: Request, path: string): Promise<Response> {
@@ -75,12 +123,16 @@ export class LocalApi {
       await this.#actions.removeNode(node);
       return jsonResponse({ removed: node });
     }
-    return errorResponse(
-      404,
-      "BAD_ARGUMENT",
-      `Cannot serve ${request.method} ${path.slice(0, 200)}: no such request`,
-    );
+    return notFound(request, path);
   }
+}
+
+function notFound(request: Request, path: string): Response {
+  return errorResponse(
+    404,
+    "BAD_ARGUMENT",
+    `Cannot serve ${request.method} ${path.slice(0, 200)}: no such request`,
+  );
 }
 
 async function bodyOf<T>(request: Request, shape: Shape<T>): Promise<T> {

@@ -10,9 +10,11 @@ import type {
   Status,
   TokenAnswer,
   TokenRequest,
+  UpdateStatus,
 } from "../domain/api/index.ts";
 import { createSqlToken } from "../domain/identity/index.ts";
 import { createInvite, decodeMemberList } from "../runtime/membership/index.ts";
+import type { RolloutOperator } from "../runtime/update/index.ts";
 import { endpoint, type Ports, reachableHosts } from "./announce.ts";
 import type { Core } from "./core.ts";
 import type { Ending } from "./ending.ts";
@@ -33,6 +35,10 @@ export interface CommandContext {
   listed(): Promise<void>;
   end(ending: Ending): void;
   config(): ConfigView;
+  /** `refresh`: with all that was changed before. */
+  update(refresh: boolean): Promise<UpdateStatus>;
+  /** Throws READ_ONLY where nothing can be changed. */
+  rollouts(): RolloutOperator;
 }
 
 export class LocalCommands implements LocalActions {
@@ -50,6 +56,14 @@ export class LocalCommands implements LocalActions {
 
   config(): ConfigView {
     return this.#context.config();
+  }
+
+  update(refresh: boolean): Promise<UpdateStatus> {
+    return this.#context.update(refresh);
+  }
+
+  rollouts(): RolloutOperator {
+    return this.#context.rollouts();
   }
 
   async createToken(request: TokenRequest): Promise<TokenAnswer> {

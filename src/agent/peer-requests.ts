@@ -6,6 +6,7 @@ import type { MemberStore, Membership } from "../runtime/membership/index.ts";
 import { methodPrefixOf, type Shard } from "../runtime/store/index.ts";
 import { SYSTEM } from "./groups.ts";
 import type { NodeUpdates } from "./node-updates.ts";
+import type { Rollouts } from "./rollouts.ts";
 
 /** For members that hold no replica of `system`, and for those that were out of it for long. */
 export const MEMBERS_METHOD = "members/list";
@@ -22,6 +23,7 @@ export function answerPeer(
     readonly store: MemberStore | null;
     readonly discovery: Discovery | null;
     readonly updates: NodeUpdates;
+    readonly rollouts: Rollouts;
   },
 ): Promise<Uint8Array> {
   if (method === MEMBERS_METHOD) return Promise.resolve(parts.membership.encodedList());
@@ -30,6 +32,7 @@ export function answerPeer(
   }
   if (parts.discovery?.serves(method) === true)
     return parts.discovery.handle(from, method, payload);
+  if (parts.rollouts.serves(method)) return parts.rollouts.handle(from, method, payload);
   if (parts.updates.serves(method)) return parts.updates.handle(method, payload);
   const shard = parts.shards.find((one) => one.serves(method));
   const isOfSystem = method.startsWith(methodPrefixOf(SYSTEM));

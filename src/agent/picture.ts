@@ -1,7 +1,7 @@
 /** What every part of a node says of itself at one moment: what status and problems are made from. */
 
 import type { GroupId } from "../base/index.ts";
-import type { NodeState, Status } from "../domain/api/index.ts";
+import type { NodeState, Status, UpdateStatus } from "../domain/api/index.ts";
 import type { Grant, Network } from "../domain/identity/index.ts";
 import type { LinkStatus } from "../ports/index.ts";
 import type { ConsensusStatus } from "../runtime/consensus/index.ts";
@@ -32,4 +32,5 @@ export interface Picture {
   readonly diskReserveBytes: number;
   readonly clockOffMs: number | null;
   readonly memoryBytes: number;
+  readonly update: UpdateStatus;
 }

@@ -6,6 +6,7 @@ import type { LinkStatus } from "../ports/index.ts";
 import type { GroupStatus } from "../runtime/consensus/index.ts";
 import type { Member } from "../runtime/membership/index.ts";
 import type { Picture } from "./picture.ts";
+import { updateProblems } from "./rollout-view.ts";
 
 /** A link that has been away for shorter is no news. */
 const UNSEEN_NOTICE_MS = 5_000;
@@ -21,6 +22,7 @@ export function problemsOf(picture: Picture): readonly Problem[] {
     ...copyProblems(picture),
     ...peerProblems(picture),
     ...machineProblems(picture),
+    ...updateProblems(picture.update, picture.grant.member),
   ];
 }
 

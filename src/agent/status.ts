@@ -47,6 +47,7 @@ export function statusOf(picture: Picture): Status {
     peers: peerViews(picture, main),
     spores: picture.spores,
     memoryBytes: picture.memoryBytes,
+    update: picture.update,
     healthy: problems.every((problem: Problem) => problem.severity !== "fault"),
     problems: [...problems],
   };

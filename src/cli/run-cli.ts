@@ -26,6 +26,7 @@ const COMMANDS: readonly Command[] = [
   commands.configCommand,
   commands.logsCommand,
   commands.doctorCommand,
+  commands.updateCommand,
   commands.versionCommand,
   commands.completionCommand(() => COMMANDS),
 ];

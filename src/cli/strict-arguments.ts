@@ -33,17 +33,29 @@ export function strictArguments(rawArgs: readonly string[], args: ArgsDef, path:
     const spelled = equals < 0 ? word : word.slice(0, equals);
     const inline = equals < 0 ? null : word.slice(equals + 1);
     const flag = flags.get(spelled) ?? unknownFlag(spelled, flags, path);
-    if (seen.has(flag.name)) throw refusal(`${spelled} is given twice`, path);
+    const isAgain = seen.has(flag.name);
+    if (isAgain && !takesList(flag)) throw refusal(`${spelled} is given twice`, path);
     seen.add(flag.name);
     if (flag.definition.type === "boolean") options.push(switchOption(flag, spelled, inline, path));
     else {
       const value = inline ?? valueAfter(rawArgs[++i], flag, spelled, path);
       checkChoice(value, flag, spelled, path);
-      options.push(`--${flag.name}=${value}`);
+      if (isAgain) appendTo(options, flag, value);
+      else options.push(`--${flag.name}=${value}`);
     }
   }
   checkWords(words, args, path);
   return words.length === 0 ? options : [...options, "--", ...words];
+}
+
+/** A flag whose hint ends in "..." may be given again; its values come out with commas between them. */
+function takesList({ definition }: Flag): boolean {
+  return "valueHint" in definition && definition.valueHint?.endsWith("...") === true;
+}
+
+function appendTo(options: string[], { name }: Flag, value: string): void {
+  const i = options.findIndex((option) => option.startsWith(`--${name}=`));
+  options[i] = `${options[i]},${value}`;
 }
 
 function flagsOf(args: ArgsDef): ReadonlyMap<string, Flag> {

@@ -23,6 +23,11 @@ import {
   type TokenAnswer,
   type TokenRequest,
   tokenAnswerShape,
+  type UpdateApproveRequest,
+  type UpdatePlanRequest,
+  type UpdateRollbackRequest,
+  type UpdateStatus,
+  updateStatusShape,
 } from "../domain/api/index.ts";
 import { malformed, type Shape } from "../domain/wire/index.ts";
 import { readBounded } from "./read-bounded.ts";
@@ -30,6 +35,8 @@ import { readBounded } from "./read-bounded.ts";
 const ANSWER_TIMEOUT_MS = 5_000;
 /** Requests that the network decides wait for a leader as long as the gateway does (10 s), and a little more. */
 const DECISION_TIMEOUT_MS = 15_000;
+/** A look for releases asks every source, one after the other. */
+const CHECK_TIMEOUT_MS = 120_000;
 /** Leaving takes a change of every Raft group, one after the other. */
 const LEAVE_TIMEOUT_MS = 60_000;
 
@@ -78,6 +85,31 @@ export class LocalClient {
     return this.#call({ method: "POST", path: "/v1/stop", body: {} }, stopAnswerShape);
   }
 
+  update(): Promise<UpdateStatus> {
+    return this.#call({ method: "GET", path: "/v1/update" }, updateStatusShape);
+  }
+
+  /** Looks for releases, which may lie far away. */
+  checkUpdate(): Promise<UpdateStatus> {
+    return this.#update("check", {}, CHECK_TIMEOUT_MS);
+  }
+
+  planUpdate(body: UpdatePlanRequest): Promise<UpdateStatus> {
+    return this.#update("plan", body, CHECK_TIMEOUT_MS);
+  }
+
+  approveUpdate(body: UpdateApproveRequest): Promise<UpdateStatus> {
+    return this.#update("approve", body);
+  }
+
+  commandUpdate(command: "pause" | "resume" | "abort"): Promise<UpdateStatus> {
+    return this.#update(command, {});
+  }
+
+  rollbackUpdate(body: UpdateRollbackRequest): Promise<UpdateStatus> {
+    return this.#update("rollback", body);
+  }
+
   /** For Hrana and whatever else the socket serves; `path` begins with "/". Rejects with NOT_RUNNING. */
   async fetch(path: string, init: RequestInit = {}): Promise<Response> {
     try {
@@ -85,6 +117,11 @@ export class LocalClient {
     } catch (error) {
       throw this.#failure(error);
     }
+  }
+
+  #update(what: string, body: unknown, timeoutMs = DECISION_TIMEOUT_MS): Promise<UpdateStatus> {
+    const call = { method: "POST", path: `/v1/update/${what}`, body, timeoutMs } as const;
+    return this.#call(call, updateStatusShape);
   }
 
   #decide<T>(call: Call, shape: Shape<T>): Promise<T> {

@@ -11,4 +11,5 @@ export { sqlCommand } from "./sql.ts";
 export { statusCommand } from "./status.ts";
 export { stopCommand } from "./stop.ts";
 export { tokenCommand } from "./token.ts";
+export { updateCommand } from "./update.ts";
 export { versionCommand } from "./version.ts";

@@ -1,9 +1,9 @@
 /** `mycelium node list` and `mycelium node remove ID`. */
 
-import { asNodeId, MyceliumError, type NodeId } from "../../base/index.ts";
 import type { Status } from "../../domain/api/index.ts";
 import { command, commandGroup, STATE_ARG } from "../command.ts";
 import { EXIT } from "../exit-code.ts";
+import { wholeNodeId } from "../node-id.ts";
 import { clientOf } from "../state-directory.ts";
 import { alignRows } from "../status/align-rows.ts";
 
@@ -48,7 +48,7 @@ const removeCommand = command({
   },
   run: async (args, { terminal }) => {
     const client = clientOf(args.state, terminal);
-    const answer = await client.removeNode(wholeId(args.id, await client.status()));
+    const answer = await client.removeNode(wholeNodeId(args.id, await client.status(), "remove"));
     if (args.json) terminal.out(JSON.stringify(answer));
     else terminal.out(`Removed ${answer.removed}`);
     return EXIT.ok;
@@ -63,19 +63,4 @@ export const nodeCommand = commandGroup("node", "List and remove the network's n
 function nodesOf({ node, listen, peers }: Status) {
   const { uptimeMs: _, state, ...self } = node;
   return [{ ...self, link: "self", addresses: [listen.peer], state }, ...peers];
-}
-
-/** Status shows the last letters of ids; they are enough where they are unique. */
-function wholeId(typed: string, status: Status): NodeId {
-  const wanted = typed.replace(/^…/, "");
-  const ids = [status.node.id, ...status.peers.map(({ id }) => id)];
-  const [found, ...others] = ids.includes(asNodeId(wanted))
-    ? [asNodeId(wanted)]
-    : ids.filter((id) => wanted.length >= 4 && id.endsWith(wanted));
-  if (found !== undefined && others.length === 0) return found;
-  const problem = found === undefined ? "no node has that id" : "several nodes' ids end so";
-  throw new MyceliumError(
-    "BAD_ARGUMENT",
-    `Cannot remove the node "${typed}": ${problem}; \`mycelium node list\` shows the ids`,
-  );
 }

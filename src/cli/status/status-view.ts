@@ -4,9 +4,10 @@ import { formatDurationMs, formatSizeBytes } from "../../base/index.ts";
 import type { GroupStatus, Problem, Status } from "../../domain/api/index.ts";
 import type { Paint } from "../terminal.ts";
 import { alignRows } from "./align-rows.ts";
+import { shortId } from "./short-id.ts";
+import { planView, ROLLOUT_ACTIVE } from "./update-view.ts";
 
 const PEERS_SHOWN_MAX = 20;
-const SHORT_ID_LENGTH = 8;
 
 /** Lines without a line end. */
 export function statusView(status: Status, ink: Paint): string[] {
@@ -18,13 +19,9 @@ export function statusView(status: Status, ink: Paint): string[] {
     "",
     ...groupLines(status, ink),
     "",
+    ...rolloutLines(status, ink),
     ...peerLines(status, ink),
   ];
-}
-
-/** The last letters of a PeerId: its first ones are the same for all Ed25519 keys. */
-export function shortId(id: string): string {
-  return id.length <= SHORT_ID_LENGTH ? id : `…${id.slice(-SHORT_ID_LENGTH)}`;
 }
 
 function headline(status: Status, ink: Paint): string {
@@ -70,6 +67,13 @@ function nodeRows({ node, network, listen, store, spores, memoryBytes }: Status)
     ["state", `${store.stateDirectory}${disk === null ? "" : `, ${formatSizeBytes(disk)} free`}`],
     ["memory", formatSizeBytes(memoryBytes)],
   ];
+}
+
+/** While a rollout is under way; how the last one ended is for `mycelium update status`. */
+function rolloutLines({ update }: Status, ink: Paint): string[] {
+  const plan = update?.plan ?? null;
+  if (plan === null || !ROLLOUT_ACTIVE.has(plan.state)) return [];
+  return [...planView(plan, ink), ""];
 }
 
 function groupLines({ raft, store }: Status, ink: Paint): string[] {

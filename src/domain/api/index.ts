@@ -32,3 +32,13 @@ export {
   type Status,
   statusShape,
 } from "./status.ts";
+export {
+  type UpdateApproveRequest,
+  type UpdatePlanRequest,
+  type UpdateRollbackRequest,
+  type UpdateStatus,
+  updateApproveRequestShape,
+  updatePlanRequestShape,
+  updateRollbackRequestShape,
+  updateStatusShape,
+} from "./update.ts";

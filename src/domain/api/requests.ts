@@ -10,6 +10,7 @@
  * | POST /v1/leave | `LeaveRequest` | `LeaveAnswer`; the agent stops after it |
  * | DELETE /v1/nodes/ID | | `RemoveAnswer` |
  * | POST /v1/stop | | `StopAnswer`; the agent stops after it |
+ * | /v1/update and below | | see update.ts |
  * | POST /v3/pipeline | Hrana 3 | Hrana 3, without a token |
  */
 
@@ -24,7 +25,8 @@ import {
   type TypeOf,
   text,
 } from "../wire/index.ts";
-import { nodeClassShape, nodeIdShape } from "./status.ts";
+import { nodeIdShape } from "./node-id.ts";
+import { nodeClassShape } from "./status.ts";
 
 const SETTINGS_MAX = 1_000;
 const YEAR_MS = 366 * 24 * 3_600_000;

@@ -3,7 +3,7 @@
  * fields are added, never renamed or removed.
  */
 
-import { asNetworkId, asNodeId, type NetworkId, type NodeId } from "../../base/index.ts";
+import { asNetworkId, type NetworkId } from "../../base/index.ts";
 import {
   finite,
   flag,
@@ -13,10 +13,13 @@ import {
   nullable,
   object,
   oneOf,
+  optional,
   type Shape,
   type TypeOf,
   text,
 } from "../wire/index.ts";
+import { nodeIdShape } from "./node-id.ts";
+import { updateStatusShape } from "./update.ts";
 
 const NODES_MAX = 10_000;
 const GROUPS_MAX = 1_000;
@@ -25,7 +28,6 @@ const PROBLEMS_MAX = 100;
 const ADDRESSES_MAX = 32;
 
 const line = text(1_000);
-export const nodeIdShape: Shape<NodeId> = mapped(text(64), asNodeId);
 const networkIdShape: Shape<NetworkId> = mapped(text(64), asNetworkId);
 
 export const nodeClassShape = oneOf("sclerotium", "rhizomorph", "hypha");
@@ -166,6 +168,8 @@ export const statusShape = object({
   peers: list(peerShape, NODES_MAX),
   spores: sporesShape,
   memoryBytes: integer(),
+  /** Absent in agents from before there were updates. */
+  update: optional(updateStatusShape),
   /** True exactly when no problem is a `fault`. */
   healthy: flag,
   problems: list(problemShape, PROBLEMS_MAX),

@@ -1,0 +1,243 @@
+/** The network's updates, wired: the decisions on them, the rollout, and what operators do to it. */
+
+import { randomBytes } from "node:crypto";
+import { asRequestId, MyceliumError, type NodeId, toHex } from "../base/index.ts";
+import type { Architecture, RolloutPlan } from "../domain/update/index.ts";
+import type { ReleaseSource } from "../ports/index.ts";
+import { DecisionLoop, DecisionStore } from "../runtime/decision/index.ts";
+import {
+  type NodePart,
+  ReleaseCheck,
+  ReleaseWatch,
+  RemoteRollout,
+  type RolloutAccess,
+  RolloutLeader,
+  RolloutLoop,
+  RolloutOperator,
+  RolloutServer,
+  RolloutStore,
+  RolloutVoter,
+} from "../runtime/update/index.ts";
+import type { Core } from "./core.ts";
+import { SYSTEM } from "./groups.ts";
+import {
+  canBeSpared,
+  deciders,
+  decisionWeights,
+  isWindowOpen,
+  runningVersions,
+  surroundings,
+} from "./surroundings.ts";
+
+const VOTES_FILE = "votes";
+const ARCH: Architecture = process.arch === "arm64" ? "arm64" : "x64";
+
+/** The rollout as this node reaches it; `store` is null where it holds no replica of `system`. */
+export interface RolloutReach {
+  readonly store: RolloutStore | null;
+  readonly access: RolloutAccess;
+}
+
+export function rolloutReach(core: Core): RolloutReach {
+  const options = storeOptions(core);
+  if (options !== null) {
+    const store = new RolloutStore(options);
+    return { store, access: store };
+  }
+  const { grant, links, membership, transport } = core;
+  const access = new RemoteRollout(grant.member, {
+    request: (to, method, payload, timeoutMs) => transport.request(to, method, payload, timeoutMs),
+    validators: () =>
+      membership
+        .members()
+        .filter(({ id, role }) => role === "validator" && links.isUp(id))
+        .map(({ id }) => id),
+  });
+  return { store: null, access };
+}
+
+export interface RolloutsOptions {
+  readonly core: Core;
+  readonly part: NodePart;
+  readonly reach: RolloutReach;
+  readonly source: ReleaseSource | null;
+}
+
+export class Rollouts {
+  readonly watch: ReleaseWatch;
+  readonly #options: RolloutsOptions;
+  readonly #loop: RolloutLoop;
+  readonly #decisions: DecisionLoop | null;
+  readonly #operator: RolloutOperator | null;
+  readonly #server: RolloutServer | null;
+
+  constructor(options: RolloutsOptions) {
+    this.#options = options;
+    const { core, reach } = options;
+    this.watch = this.#makeWatch();
+    const voter = this.#makeVoter();
+    this.#decisions = this.#makeDecisions(voter);
+    const leader = this.#makeLeader();
+    this.#loop = this.#makeLoop(leader);
+    this.#server = reach.store === null ? null : new RolloutServer(reach.store);
+    this.#operator =
+      reach.store === null || leader === null || this.#decisions === null
+        ? null
+        : new RolloutOperator({
+            store: reach.store,
+            leader,
+            decisions: this.#decisions,
+            voter,
+            watch: this.watch,
+            clock: core.host.clock,
+            ownReport: () => this.#loop.ownReport(null),
+            wake: () => this.wake(),
+          });
+  }
+
+  /** Once the node serves. */
+  start(): void {
+    this.watch.start();
+    this.wake();
+  }
+
+  /** Shard `system`, the members or the links changed. */
+  wake(): void {
+    this.#decisions?.wake();
+    this.#loop.wake();
+  }
+
+  stop(): void {
+    this.watch.stop();
+    this.#decisions?.stop();
+    this.#loop.stop();
+  }
+
+  serves(method: string): boolean {
+    return this.#server?.serves(method) === true;
+  }
+
+  async handle(from: NodeId, method: string, payload: Uint8Array): Promise<Uint8Array> {
+    if (this.#server !== null) return this.#server.handle(from, method, payload);
+    throw new MyceliumError("READ_ONLY", "Cannot answer: this node holds no replica of `system`");
+  }
+
+  plan(): RolloutPlan | null {
+    return this.#loop.rows()?.plan ?? null;
+  }
+
+  /** So that `plan` shows what was just changed. */
+  refresh(): Promise<void> {
+    return this.#loop.refresh();
+  }
+
+  decision(operation: number) {
+    return this.#decisions?.log().decision(operation);
+  }
+
+  /** Throws READ_ONLY on nodes that are no validators. */
+  operator(): RolloutOperator {
+    if (this.#operator !== null) return this.#operator;
+    throw new MyceliumError(
+      "READ_ONLY",
+      "Cannot change the network's updates: this node is no validator; ask one that is",
+    );
+  }
+
+  #makeWatch(): ReleaseWatch {
+    const { core, reach, source } = this.#options;
+    return new ReleaseWatch({
+      source,
+      keeper: reach.store,
+      intervalMs: core.config.updateCheckIntervalMs,
+      nowMs: () => core.host.clock.wallMs(),
+      onChange: () => this.wake(),
+      ...core.host,
+    });
+  }
+
+  #makeVoter(): RolloutVoter {
+    const { core, part } = this.#options;
+    return new RolloutVoter({
+      arch: ARCH,
+      approval: core.config.updateApproval,
+      release: (version) => this.watch.release(version),
+      plan: () => this.plan(),
+      view: () => part.view(),
+      running: () => runningVersions(core),
+    });
+  }
+
+  #makeDecisions(voter: RolloutVoter): DecisionLoop | null {
+    const { core } = this.#options;
+    const options = storeOptions(core);
+    if (options === null) return null;
+    const { directory, state } = core;
+    return new DecisionLoop({
+      network: state.network.id,
+      key: state.key,
+      store: new DecisionStore(options),
+      voteFile: {
+        read: () => directory.read(VOTES_FILE),
+        write: (content) => directory.write(VOTES_FILE, content),
+      },
+      leads: () => this.#leads(),
+      participants: () => deciders(core),
+      vote: (opening) => voter.vote(opening),
+      onChange: () => this.#loop.wake(),
+      ...core.host,
+    });
+  }
+
+  #makeLeader(): RolloutLeader | null {
+    const { core, reach } = this.#options;
+    if (reach.store === null || this.#decisions === null) return null;
+    return new RolloutLeader({
+      store: reach.store,
+      decisions: this.#decisions,
+      surroundings: () => surroundings(core),
+      running: () => runningVersions(core),
+      ...core.host,
+    });
+  }
+
+  #makeLoop(leader: RolloutLeader | null): RolloutLoop {
+    const { core, part, reach, source } = this.#options;
+    return new RolloutLoop({
+      key: core.state.key,
+      arch: ARCH,
+      sqlite: process.versions["sqlite"] ?? "unknown",
+      access: reach.access,
+      part,
+      watch: this.watch,
+      check: new ReleaseCheck({
+        network: core.state.network.id,
+        arch: ARCH,
+        hasSource: source !== null,
+        release: (version) => this.watch.release(version),
+        weights: () => decisionWeights(core),
+      }),
+      leader,
+      leads: () => this.#leads(),
+      proposes: source !== null,
+      windowOpen: () => isWindowOpen(core),
+      canBeSpared: () => canBeSpared(core),
+      onChange: () => this.#decisions?.wake(),
+      ...core.host,
+    });
+  }
+
+  #leads(): boolean {
+    return this.#options.core.consensus.groupStatus(SYSTEM)?.isReady === true;
+  }
+}
+
+function storeOptions({ config, shards }: Core) {
+  const system = shards.find(({ id }) => id === SYSTEM);
+  if (system === undefined) return null;
+  return {
+    sql: system.shard.service,
+    newRequestId: () => asRequestId(toHex(new Uint8Array(randomBytes(16)))),
+    readDeadlineMs: config.readTimeoutMs,
+  };
+}

@@ -1,0 +1,83 @@
+/** The network as one node sees it, for what it does in rollouts. */
+
+import { type NodeId, nodeOfReplica } from "../base/index.ts";
+import { VERSION } from "../domain/api/index.ts";
+import { decisionParticipants, type Participant, voteWeight } from "../domain/trust/index.ts";
+import { type GroupVoters, isInWindow, mayGoDown } from "../domain/update/index.ts";
+import type { Surroundings } from "../runtime/update/index.ts";
+import type { Core } from "./core.ts";
+import { GROUPS } from "./groups.ts";
+
+/** Validators decide, with the weight of their tier, levelled for decisions. */
+export function deciders({ membership }: Core): readonly Participant[] {
+  const validators = membership
+    .members()
+    .filter(({ role, state }) => role === "validator" && state === "active");
+  return decisionParticipants(
+    new Map(validators.map((one) => [one.id, voteWeight(one.tier, one.validatorWeight)])),
+  );
+}
+
+export function decisionWeights(core: Core): ReadonlyMap<NodeId, number> {
+  return new Map(deciders(core).map(({ node, weight }) => [node, weight]));
+}
+
+/** Of all members, this node among them as what it runs now. */
+export function runningVersions({ grant, membership }: Core): readonly string[] {
+  const others = membership
+    .members()
+    .filter(({ id, state, version }) => id !== grant.member && state === "active" && version !== "")
+    .map(({ version }) => version);
+  return [VERSION, ...others];
+}
+
+export function surroundings(core: Core): Surroundings {
+  const { consensus, grant, links, membership, shards } = core;
+  const members = membership
+    .members()
+    .filter(({ class: kind, state }) => kind !== "hypha" && state === "active")
+    .map(({ id }) => id);
+  const { groups } = consensus.status();
+  return {
+    leader: grant.member,
+    leaders: new Set(groups.flatMap(({ leader }) => leader ?? [])),
+    groups: groupVoters(core),
+    members,
+    away: awayFrom(core, members),
+    unseenMs: (node) => (node === grant.member ? 0 : links.unseenMs(node)),
+    digestsAgree: shards.every(({ shard }) => {
+      const { problems, readOnly, resyncing } = shard.status();
+      return problems.length === 0 && readOnly === null && !resyncing;
+    }),
+  };
+}
+
+/** Whether every quorum stays without this node, whatever the leader says. */
+export function canBeSpared(core: Core): boolean {
+  const { grant } = core;
+  const members = core.membership.members().map(({ id }) => id);
+  return mayGoDown(groupVoters(core), awayFrom(core, members), [grant.member]);
+}
+
+/** By this machine's local time. */
+export function isWindowOpen({ config, host }: Core): boolean {
+  if (config.updateWindow === null) return true;
+  const now = new Date(host.clock.wallMs());
+  return isInWindow(config.updateWindow, now.getHours() * 60 + now.getMinutes());
+}
+
+function awayFrom({ grant, links }: Core, members: readonly NodeId[]): ReadonlySet<NodeId> {
+  return new Set(members.filter((node) => node !== grant.member && !links.isUp(node)));
+}
+
+/** Both halves of a configuration that is changing need their quorum. */
+function groupVoters({ consensus }: Core): readonly GroupVoters[] {
+  return GROUPS.flatMap((group) => {
+    const configuration = consensus.configuration(group);
+    if (configuration === null) return [];
+    return [configuration.voters, configuration.outgoing].map((voters) => ({
+      group,
+      voters: voters.map(({ replica, weight }) => ({ node: nodeOfReplica(replica), weight })),
+    }));
+  });
+}
