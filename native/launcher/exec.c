@@ -2,7 +2,6 @@
 
 #define LAUNCHER_VARIABLE "MYCELIUM_LAUNCHER="
 
-/* In place, with one free entry at the end, which the auxiliary vector's side of the stack does not have. */
 static char **scrubbed(char **environment, const char *launcher) {
   size_t count = 0;
   while (environment[count] != 0) count++;
@@ -29,6 +28,6 @@ long exec_core(const Place *place, const char *name, const char *launcher, char 
   add_text(&text, "/");
   add_text(&text, name);
   char **kept = scrubbed(environment, launcher);
-  if (kept == 0) return -12;
+  if (kept == 0) return -ERR_NOMEM;
   return KERNEL_3(execve, path, argv, kept);
 }

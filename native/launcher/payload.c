@@ -47,11 +47,29 @@ bool hash_file(int fd, uint64_t size, uint8_t digest[SHA256_SIZE]) {
   return true;
 }
 
+/* Files are read and written as memory: a disk that fails, or a file that is cut off meanwhile, is a signal. */
+static void on_bus_error(int signal) {
+  (void)signal;
+  say("Cannot unpack: the disk failed to read or write, or ran out of space");
+  end_process(EXIT_IO);
+}
+
+static void end_at_bus_error(void) {
+  const struct {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+  } action = {.handler = on_bus_error, .flags = SIGACTION_RESTORER};
+  KERNEL_4(rt_sigaction, SIGNAL_BUS, &action, 0, sizeof action.mask);
+}
+
 /* Unpacks into `to`, which is as large as the core. Null, or what is wrong. */
 static const char *unpack_into(const Payload *payload, uint8_t *to) {
   const Trailer *trailer = &payload->trailer;
   uint8_t *file = map_memory(payload->file_size, PROT_READ_, MAP_PRIVATE_, payload->fd);
   if (map_error(file) != 0) return "it cannot be mapped into memory";
+  end_at_bus_error();
   bool is_unpacked = zstd_unpack(to, trailer->core_size, file + trailer->payload_offset,
                                  trailer->payload_size);
   unmap_memory(file, payload->file_size);
@@ -81,6 +99,8 @@ static bool check_directory(int directory, const char *path, uint64_t needed) {
   say("Cannot unpack into ", path, ": found ", megabytes(available), " free, needed ", megabytes(needed));
   return false;
 }
+
+uint64_t unpack_room(const Payload *payload) { return payload->trailer.core_size + SPARE_BYTES; }
 
 /* Takes all blocks now, so that writing through memory cannot run out of them. */
 static long reserve(int fd, uint64_t size) {
@@ -112,7 +132,7 @@ static long fill(const Payload *payload, int fd, const char **problem) {
 
 bool unpack_core(const Payload *payload, int directory, const char *directory_path, const char *name) {
   remove_file(directory, UNPACKED_NAME);
-  if (!check_directory(directory, directory_path, payload->trailer.core_size + SPARE_BYTES)) return false;
+  if (!check_directory(directory, directory_path, unpack_room(payload))) return false;
   int fd = open_at(directory, UNPACKED_NAME, OPEN_BOTH | OPEN_CREATE | OPEN_EXCLUSIVE, 0600);
   const char *problem = 0;
   long error = fd;
@@ -137,6 +157,7 @@ bool verify_payload(const Payload *payload) {
   if (map_error(file) != 0) {
     problem = "it cannot be mapped into memory";
   } else {
+    end_at_bus_error();
     sha256_of(file, trailer->payload_offset, digest);
     if (!same_bytes(digest, trailer->launcher_sha256, SHA256_SIZE)) problem = "its launcher is damaged";
     sha256_of(file + trailer->payload_offset, trailer->payload_size, digest);

@@ -22,6 +22,9 @@ bool open_payload(const char *path, Payload *payload);
 */
 bool unpack_core(const Payload *payload, int directory, const char *directory_path, const char *name);
 
+/* Bytes that must be free for it. */
+uint64_t unpack_room(const Payload *payload);
+
 /* The temporary name of unpack_core: what a killed one left may be removed under the lock. */
 #define UNPACKED_NAME "unpacked.new"
 

@@ -3,7 +3,6 @@
 #include "arguments.h"
 
 #define SYSTEM_STATE "/var/lib/mycelium"
-#define SYSTEM_CACHE "/var/cache/mycelium"
 #define LOCK_NAME "lock"
 #define LOCK_WAIT_MS 60000
 #define LOCK_POLL_MS 20
@@ -64,28 +63,29 @@ bool is_ours_alone(const struct statx_ *status) {
   return (status->uid == 0 || status->uid == (uint32_t)KERNEL_0(geteuid)) && (status->mode & 022) == 0;
 }
 
-static bool try_cache(const char *path, Place *place) {
-  if (make_place(path, 0700, place) < 0) return false;
+void list_caches(char *const *environment, const char *caches[CACHE_COUNT_MAX + 1]) {
+  static char named[PATH_SIZE], own[PATH_SIZE], homeless[PATH_SIZE];
+  const uint64_t user = (uint64_t)KERNEL_0(geteuid);
+  const char *cache_home = non_empty(environment_value(environment, "XDG_CACHE_HOME"));
+  const char *home = non_empty(environment_value(environment, "HOME"));
+  size_t count = 0;
+  if (cache_home != 0 && cache_home[0] == '/' && set_path(named, cache_home, "/mycelium", "")) caches[count++] = named;
+  if (user == 0) {
+    caches[count++] = SYSTEM_CACHE;
+  } else if (home != 0 && home[0] == '/' && set_path(own, home, "/.cache", "/mycelium")) {
+    caches[count++] = own;
+  }
+  if (set_path(homeless, "/var/tmp/mycelium-", number_words(user), "")) caches[count++] = homeless;
+  caches[count] = 0;
+}
+
+bool open_cache(const char *path, Place *place) {
   struct statx_ status;
+  if (make_place(path, 0755, place) < 0) return false;
   if (stat_fd(place->fd, &status) >= 0 && status.uid == (uint32_t)KERNEL_0(geteuid) && is_ours_alone(&status) &&
       KERNEL_3(faccessat, place->fd, ".", ACCESS_W | ACCESS_X) == 0)
     return true;
   close_fd(place->fd);
-  return false;
-}
-
-bool open_cache(char *const *environment, Place *place) {
-  char path[PATH_SIZE];
-  const uint64_t user = (uint64_t)KERNEL_0(geteuid);
-  const char *caches = non_empty(environment_value(environment, "XDG_CACHE_HOME"));
-  const char *home = non_empty(environment_value(environment, "HOME"));
-  if (caches != 0 && caches[0] == '/' && set_path(path, caches, "/mycelium", "") && try_cache(path, place)) return true;
-  if (user == 0 && try_cache(SYSTEM_CACHE, place)) return true;
-  if (home != 0 && home[0] == '/' && set_path(path, home, "/.cache", "/mycelium") && try_cache(path, place)) return true;
-  /* An account without a home: on disk, and ours alone, which try_cache() checks. */
-  if (set_path(path, "/var/tmp/mycelium-", number_words(user), "") && try_cache(path, place)) return true;
-  say("Cannot unpack the program: found no directory for it that is this user's alone; ",
-      "set XDG_CACHE_HOME or HOME to where this user may write");
   return false;
 }
 

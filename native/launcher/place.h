@@ -23,10 +23,17 @@ long open_place(const char *path, Place *place);
 long make_place(const char *path, int mode, Place *place);
 
 /*
-** Makes and opens the directory for cores that commands other than a boot use. Only this user's, so that nobody
-** else chooses what runs. Says why it cannot, then false.
+** Where cores may be that commands other than a boot use, best first, ended by null: XDG_CACHE_HOME, the system's for
+** root, the user's, and for an account without a home one in /var/tmp.
 */
-bool open_cache(char *const *environment, Place *place);
+#define CACHE_COUNT_MAX 3
+void list_caches(char *const *environment, const char *caches[CACHE_COUNT_MAX + 1]);
+
+/* Where root's commands put theirs; other users may run it from there. */
+#define SYSTEM_CACHE "/var/cache/mycelium"
+
+/* Makes and opens a cache; only this user's will do, so that nobody else chooses what runs. */
+bool open_cache(const char *path, Place *place);
 
 /* True when only root and this user can put files into it. */
 bool is_ours_alone(const struct statx_ *status);

@@ -12,7 +12,6 @@
 #include "request.h"
 
 enum {
-  CALL_ioctl = CALL(16, 29),
   CALL_socket = CALL(41, 198),
   CALL_sendto = CALL(44, 206),
   CALL_recvfrom = CALL(45, 207),
