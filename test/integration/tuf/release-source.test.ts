@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HttpOrigin } from "../../../src/adapters/release/http-origin.ts";
+import { HTTP_LIMITS, HttpOrigin } from "../../../src/adapters/release/http-origin.ts";
 import { releaseSource } from "../../../src/adapters/release/index.ts";
 import { TufReleaseSource } from "../../../src/adapters/release/tuf-release-source.ts";
 import { errorCodeOf, MyceliumError, messageOf } from "../../../src/base/index.ts";
@@ -13,8 +13,8 @@ import { NOW_MS, sha256, TestRepository } from "./test-repository.ts";
 
 const DAY_MS = 86_400_000;
 const { shipped, pack } = targetNames("0.2.0", "x64");
-/** Small enough that a test of a stalling server ends soon. */
-const IMPATIENT = { stallMs: 100, graceMs: 5_000, bytesPerSecondMin: 8_192 };
+/** For limits that a test waits for. */
+const SHORT_MS = 50;
 
 let directory: string;
 let repository: TestRepository;
@@ -212,26 +212,50 @@ describe("the network's own store", () => {
 });
 
 describe("a hostile server", () => {
-  function impatient(): TufReleaseSource {
+  const limits = { ...HTTP_LIMITS };
+  afterEach(() => Object.assign(limits, HTTP_LIMITS));
+
+  function watchful(): TufReleaseSource {
     return new TufReleaseSource({
       directory: join(directory, "node"),
       channel: "stable",
       trustedRoot: repository.firstRoot,
       builtAtMs: 0,
-      origins: [new HttpOrigin(server.url, IMPATIENT)],
+      origins: [new HttpOrigin(server.url, limits)],
     });
   }
 
   test.each([
     ["metadata without an end", "TOO_LARGE", endless],
-    ["metadata that stalls", "UNREACHABLE", stalling],
     ["metadata that is cut off", "malformed", () => new Response("{")],
     ["a page of another server", "malformed", () => new Response("<html>Log in first</html>")],
     ["a redirect to itself", "UNREACHABLE", () => Response.redirect("/metadata/timestamp.json")],
     ["a redirect to a file", "UNREACHABLE", () => redirect("file:///etc/passwd")],
   ] as const)("%s", async (_, expected, answer) => {
     server.misbehave = (path) => (path === "metadata/timestamp.json" ? answer() : null);
-    expect(await outcome(impatient().refresh(NOW_MS))).toBe(expected);
+    expect(await outcome(watchful().refresh(NOW_MS))).toBe(expected);
+  });
+
+  test.each([
+    ["that sends nothing any more", "nothing came for 50 ms", { stallMs: SHORT_MS }],
+    [
+      "that sends too slowly",
+      "slower than 1000000000 bytes a second",
+      { graceMs: SHORT_MS, bytesPerSecondMin: 1_000_000_000 },
+    ],
+  ])("%s is given up, with metadata and with targets", async (_, reason, short) => {
+    const releases = watchful();
+    await releases.refresh(NOW_MS);
+    server.misbehave = () => stalling();
+    Object.assign(limits, short);
+    for (const asked of [() => releases.refresh(NOW_MS), () => releases.download(shipped)]) {
+      const error = await asked().catch((thrown: unknown) => thrown);
+      expect(errorCodeOf(error)).toBe("UNREACHABLE");
+      expect(messageOf(error)).toContain(reason);
+    }
+    Object.assign(limits, HTTP_LIMITS);
+    server.misbehave = () => null;
+    expect(await outcome(releases.download(shipped))).toBe("ok");
   });
 
   test("a redirect to where the file is, is followed", async () => {
@@ -243,7 +267,7 @@ describe("a hostile server", () => {
         ? new Response(file ?? null, { status: file ? 200 : 404 })
         : null;
     };
-    expect((await impatient().refresh(NOW_MS))?.version).toBe("0.2.0");
+    expect((await watchful().refresh(NOW_MS))?.version).toBe("0.2.0");
   });
 
   test("sends compressed nonsense that would swell", async () => {
@@ -252,7 +276,7 @@ describe("a hostile server", () => {
       path.startsWith("metadata/timestamp")
         ? new Response(bomb, { headers: { "Content-Encoding": "gzip" } })
         : null;
-    expect(await outcome(impatient().refresh(NOW_MS))).toBe("TOO_LARGE");
+    expect(await outcome(watchful().refresh(NOW_MS))).toBe("TOO_LARGE");
   });
 
   test.each([
@@ -263,9 +287,8 @@ describe("a hostile server", () => {
     ],
     ["fewer bytes", "size", (file: Uint8Array) => new Response(file.slice(1))],
     ["bytes without an end", "hash", () => endless()],
-    ["bytes that stall", "UNREACHABLE", () => stalling()],
   ])("sends a target as %s", async (_, expected, answer) => {
-    const releases = impatient();
+    const releases = watchful();
     await releases.refresh(NOW_MS);
     server.misbehave = (path) => (path === pathOf(shipped) ? answer(contentOf(shipped)) : null);
     expect(await outcome(releases.download(shipped))).toBe(expected);
@@ -276,7 +299,7 @@ describe("a hostile server", () => {
   });
 
   test("sends a small target with other bytes", async () => {
-    const releases = impatient();
+    const releases = watchful();
     await releases.refresh(NOW_MS);
     const { chunks } = targetNames("0.2.0", "x64");
     const answers = { hash: contentOf(chunks).toReversed(), size: contentOf(chunks).slice(1) };
@@ -289,7 +312,7 @@ describe("a hostile server", () => {
   });
 
   test("gives too little, too much or the wrong part of a range", async () => {
-    const releases = impatient();
+    const releases = watchful();
     await releases.refresh(NOW_MS);
     const answers = [
       () => part(contentOf(pack), "bytes=1000-1500"),
