@@ -29,7 +29,7 @@ export function ownSlots(config: Config, { launcher, environment }: Launch): Own
   if (launcher === null || running === null) return null;
   const { diskReserveBytes } = config;
   return {
-    store: new SlotDirectory({ stateDirectory, running, reserveBytes: diskReserveBytes }),
+    store: new SlotDirectory({ stateDirectory, running, launcher, reserveBytes: diskReserveBytes }),
     checkLauncher: () => checkExecutable(launcher),
     become: () => becomeLauncher(launcher, ownArguments(), environment),
   };

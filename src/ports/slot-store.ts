@@ -44,6 +44,9 @@ export interface SlotStore {
    */
   openStaging(core: StagedCore, chunks: readonly Chunk[]): Promise<CoreStaging>;
 
+  /** Makes the core inside a shipped file, which its release has verified, the standby. Throws as a staging does. */
+  stageShipped(core: StagedCore, path: string): Promise<void>;
+
   /** Bytes of a whole core in a slot, to serve them to a peer; null when it has none such, or fewer. */
   readCore(sha256: string, offset: number, sizeBytes: number): Promise<Uint8Array | null>;
   hasCore(sha256: string): boolean;

@@ -19,6 +19,8 @@ import type { CoreStaging, SlotStore, SlotsView, StagedCore } from "../../ports/
 export class MemorySlotDisk {
   readonly cores = new Map<string, Uint8Array>();
   readonly parts = new Map<string, Map<string, Uint8Array>>();
+  /** The cores inside shipped files, by path. */
+  readonly shipped = new Map<string, Uint8Array>();
   record: SlotRecord;
 
   constructor(active: SlotCore, bytes: Uint8Array) {
@@ -81,6 +83,10 @@ export class MemorySlots implements SlotStore {
       finish: async () => this.#finish(core, partOf(chunks, part, 0, core.sizeBytes)),
       close: async () => {},
     };
+  }
+
+  async stageShipped(core: StagedCore, path: string): Promise<void> {
+    this.#finish(core, this.#disk.shipped.get(path) ?? null);
   }
 
   async readCore(sha256: string, offset: number, sizeBytes: number): Promise<Uint8Array | null> {

@@ -19,15 +19,18 @@ import { removeDurably, renameDurably } from "./durable-file.ts";
 import { PartFile } from "./part-file.ts";
 import { noRoom, roomFor } from "./room.ts";
 import { onTrial, type SlotFiles } from "./slot-files.ts";
+import { unpackShipped } from "./unpack-shipped.ts";
 
 const PART_NAME = /^core-[0-9a-f]{64}\.part$/;
 
 export class CoreStager {
   readonly #files: SlotFiles;
+  readonly #launcher: string;
   readonly #reserveBytes: number;
 
-  constructor(files: SlotFiles, reserveBytes: number) {
+  constructor(files: SlotFiles, launcher: string, reserveBytes: number) {
     this.#files = files;
+    this.#launcher = launcher;
     this.#reserveBytes = reserveBytes;
   }
 
@@ -51,6 +54,21 @@ export class CoreStager {
       finish: () => this.#finish(core, part, path),
       close: () => part.close(),
     };
+  }
+
+  async unpack(core: StagedCore, shipped: string): Promise<void> {
+    if (this.#files.read().state === "trial") throw onTrial();
+    await mkdir(this.#files.updates, { recursive: true, mode: 0o700 });
+    const path = this.#files.part(core.sha256);
+    await removeDurably(path);
+    await this.#makeRoom(core, path);
+    await unpackShipped(this.#launcher, shipped, path);
+    const part = await PartFile.open(path, core.sizeBytes, []);
+    try {
+      await this.#finish(core, part, path);
+    } finally {
+      await part.close();
+    }
   }
 
   async #finish(core: StagedCore, part: PartFile, path: string): Promise<void> {

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from "node:fs";
+import {
+  existsSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
 import { concatBytes, equalBytes, errorCodeOf } from "../../base/index.ts";
 import { slotOf } from "./slot-directory.ts";
 import { madeCore, noise, SlotLab } from "./testing/slot-lab.ts";
@@ -101,6 +110,23 @@ test("a core that is not what it shall be is thrown away", async () => {
   await staging.close();
   expect(existsSync(lab.part(wrong.sha256))).toBe(false);
   expect(lab.record().standby).toBeNull();
+});
+
+test("a shipped file is unpacked by the launcher, and checked as a whole", async () => {
+  const launcher = join(lab.path, "launcher");
+  const shipped = join(lab.path, "shipped");
+  // Stands in for the launcher: what it really does has tests of its own.
+  const script =
+    '[ "$1" = --launcher-extract ] && [ -s "$2" ] || { echo "no payload" >&2; exit 1; }';
+  writeFileSync(launcher, `#!/bin/sh\n${script}\n/bin/cp "$2" "$3"\n`, { mode: 0o755 });
+  writeFileSync(shipped, OTHER.bytes);
+  const slots = lab.slots(OLD, 0, launcher);
+  await slots.stageShipped(OTHER.core, shipped);
+  expect(lab.record().standby?.version).toBe("0.3.0");
+  expect(await codeOf(slots.stageShipped(NEW.core, shipped))).toBe("STATE_CORRUPT");
+  writeFileSync(shipped, "");
+  expect(slots.stageShipped(NEW.core, shipped)).rejects.toThrow("no payload");
+  expect(lab.record().standby?.version).toBe("0.3.0");
 });
 
 test("a disk without room is said before anything is written, with figures", async () => {

@@ -30,6 +30,8 @@ export interface SlotDirectoryOptions {
   readonly stateDirectory: string;
   /** SHA-256 of the core that this process runs. */
   readonly running: string;
+  /** What unpacks shipped files. */
+  readonly launcher: string;
   /** Free disk that stays free (DISK_RESERVE). */
   readonly reserveBytes: number;
 }
@@ -45,10 +47,10 @@ export class SlotDirectory implements SlotStore {
   readonly #files: SlotFiles;
   readonly #stager: CoreStager;
 
-  constructor({ stateDirectory, running, reserveBytes }: SlotDirectoryOptions) {
-    this.#running = running;
-    this.#files = new SlotFiles(stateDirectory);
-    this.#stager = new CoreStager(this.#files, reserveBytes);
+  constructor(options: SlotDirectoryOptions) {
+    this.#running = options.running;
+    this.#files = new SlotFiles(options.stateDirectory);
+    this.#stager = new CoreStager(this.#files, options.launcher, options.reserveBytes);
   }
 
   read(): SlotsView {
@@ -66,6 +68,10 @@ export class SlotDirectory implements SlotStore {
 
   openStaging(core: StagedCore, chunks: readonly Chunk[]): Promise<CoreStaging> {
     return this.#stager.open(core, chunks);
+  }
+
+  stageShipped(core: StagedCore, path: string): Promise<void> {
+    return this.#stager.unpack(core, path);
   }
 
   async readCore(sha256: string, offset: number, sizeBytes: number): Promise<Uint8Array | null> {

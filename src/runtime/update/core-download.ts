@@ -28,6 +28,8 @@ export interface DownloadLimits {
   readonly tickMs: number;
   /** Between questions to a peer what it has by now. */
   readonly askIntervalMs: number;
+  /** Whoever goes to the origin at once first hears what its peers have. */
+  readonly peersFirstMs: number;
   /** Without progress from peers, everyone goes to the origin. */
   readonly originAfterMs: number;
   /** Without any progress. */
@@ -42,6 +44,7 @@ export const DOWNLOAD_LIMITS: DownloadLimits = {
   requestTimeoutMs: 15_000,
   tickMs: 250,
   askIntervalMs: 1_000,
+  peersFirstMs: 1_000,
   originAfterMs: 10_000,
   giveUpAfterMs: 60_000,
 };
@@ -79,6 +82,7 @@ export class CoreDownload {
   readonly #peers = new Map<NodeId, PeerSource>();
   readonly #origin = new DownloadSource();
   readonly #ended = Promise.withResolvers<void>();
+  readonly #startMs: number;
   #timer: Timer | null = null;
   #progressMs: number;
   #peerProgressMs: number;
@@ -86,7 +90,8 @@ export class CoreDownload {
 
   constructor(parts: DownloadParts) {
     this.#parts = parts;
-    this.#progressMs = parts.clock.monotonicMs();
+    this.#startMs = parts.clock.monotonicMs();
+    this.#progressMs = this.#startMs;
     this.#peerProgressMs = this.#progressMs;
   }
 
@@ -177,6 +182,7 @@ export class CoreDownload {
     const { limits, originFirst } = this.#parts;
     if (this.#origin.inFlight >= limits.originInFlight || !this.#origin.isUsable(nowMs))
       return false;
+    if (this.#peers.size > 0 && nowMs - this.#startMs < limits.peersFirstMs) return false;
     return originFirst() || nowMs - this.#peerProgressMs >= limits.originAfterMs;
   }
 

@@ -113,6 +113,22 @@ describe("stage()", () => {
     expect(world.origin.packBytes - before).toBeLessThan(FOREIGN.pack.length - MIB / 2);
   });
 
+  test("a node alone that has nothing of it takes the shipped file, if that is smaller", async () => {
+    const targets = [{ ...FOREIGN.target, shippedSizeBytes: FOREIGN.pack.length - 1 }];
+    await world.settle(node.part.stage({ ...FOREIGN.release, targets }));
+    expect(node.disk.record.standby).toEqual(FOREIGN.core);
+    expect(world.origin.downloads).toEqual(["0.3.0/mycelium-linux-x64"]);
+    expect(world.origin.packBytes).toBe(0);
+    expect(node.part.view().staging).toMatchObject({ doneBytes: FOREIGN.bytes.length });
+  });
+
+  test("a leader fetches nothing from the origin that its peers have", async () => {
+    world.add(FOREIGN);
+    world.leader = node.id;
+    await world.settle(node.part.stage(FOREIGN.release));
+    expect(world.origin.packBytes).toBe(0);
+  });
+
   test("goes to the origin by itself when the leader does not come along", async () => {
     world.add(OLD);
     await world.settle(node.part.stage(FOREIGN.release));

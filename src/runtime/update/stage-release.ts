@@ -21,15 +21,18 @@ import type {
   Metrics,
   ReleaseSource,
   SlotStore,
+  StagedCore,
 } from "../../ports/index.ts";
 import type { PartialCore } from "./chunk-server.ts";
 import { CoreDownload, DOWNLOAD_LIMITS, type DownloadParts } from "./core-download.ts";
 import { MissingChunks, type PlacedChunk } from "./missing-chunks.ts";
 
+type ChunkSource = Pick<ReleaseSource, "read" | "readRange" | "download" | "discardDownloads">;
+
 export interface StagingParts extends Pick<DownloadParts, "peers" | "request" | "originFirst"> {
   readonly slots: SlotStore;
   /** Null where this node looks for no releases: peers are all it has. */
-  readonly source: Pick<ReleaseSource, "read" | "readRange"> | null;
+  readonly source: ChunkSource | null;
   /** Lets peers have what is here of the core that is being fetched; null when that is over. */
   share(partial: PartialCore | null): void;
   readonly arch: Architecture;
@@ -56,6 +59,10 @@ export async function stageRelease(
     sizeBytes: target.coreSizeBytes,
   };
   const staging = await slots.openStaging(core, index.chunks);
+  if (isShippedSmaller(target, index, staging, parts)) {
+    await staging.close();
+    return stageShipped(target, core, parts, report);
+  }
   parts.share({
     sha256: core.sha256,
     chunkCount: index.chunks.length,
@@ -69,6 +76,50 @@ export async function stageRelease(
     parts.share(null);
     await staging.close();
   }
+}
+
+/**
+ * A node that has hardly anything of the core, and nobody to share with: the shipped file is compressed as a whole. With
+ * peers chunks are better, because what came is served at once.
+ */
+function isShippedSmaller(
+  target: ReleaseTarget,
+  { chunks }: ChunkIndex,
+  staging: CoreStaging,
+  { peers, random, source }: StagingParts,
+): boolean {
+  if (source === null || peers().length > 0) return false;
+  const missing = new MissingChunks(chunks, (position) => staging.has(position), random);
+  return missing.packBytes > target.shippedSizeBytes;
+}
+
+async function stageShipped(
+  target: ReleaseTarget,
+  core: StagedCore,
+  { source, slots, arch, metrics }: StagingParts,
+  report: Report,
+): Promise<void> {
+  if (source === null) return;
+  const { version, coreSha256, shippedSizeBytes, coreSizeBytes } = target;
+  const progress = (originBytes: number, doneBytes: number): void =>
+    report({
+      version,
+      coreSha256,
+      totalBytes: coreSizeBytes,
+      doneBytes,
+      localBytes: 0,
+      peerBytes: 0,
+      originBytes,
+    });
+  progress(0, 0);
+  const path = await source.download(targetNames(version, arch).shipped, (sizeBytes) => {
+    const share = Math.min(1, sizeBytes / shippedSizeBytes);
+    progress(sizeBytes, Math.floor(share * coreSizeBytes));
+  });
+  metrics.count("mycelium_update_fetched_bytes", shippedSizeBytes, { from: "origin" });
+  await slots.stageShipped(core, path);
+  await source.discardDownloads();
+  progress(shippedSizeBytes, coreSizeBytes);
 }
 
 /** The index is signed as a target; that it is one of this very core is checked here. */

@@ -92,10 +92,11 @@ export class SlotLab {
   }
 
   /** The slots as the process that runs `running` sees them. */
-  slots(running: MadeCore, reserveBytes = 0): SlotDirectory {
+  slots(running: MadeCore, reserveBytes = 0, launcher = "/nowhere"): SlotDirectory {
     return new SlotDirectory({
       stateDirectory: this.path,
       running: running.core.sha256,
+      launcher,
       reserveBytes,
     });
   }

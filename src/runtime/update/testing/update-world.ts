@@ -17,7 +17,7 @@ import {
   releaseDigest,
   type SlotCore,
 } from "../../../domain/update/index.ts";
-import type { Logger, Metrics, ReleaseSource } from "../../../ports/index.ts";
+import type { Logger, Metrics } from "../../../ports/index.ts";
 import { ChunkServer } from "../chunk-server.ts";
 import type { Health } from "../health-watch.ts";
 import { SlotsNodePart } from "../slots-node-part.ts";
@@ -88,9 +88,11 @@ export class MadeRelease {
 }
 
 /** Counts what is fetched from it. */
-export class FakeOrigin implements Pick<ReleaseSource, "read" | "readRange"> {
+export class FakeOrigin {
   readonly #world: UpdateWorld;
   packBytes = 0;
+  /** Targets that were fetched as whole files. */
+  readonly downloads: string[] = [];
   isReachable = true;
   /** What it serves in place of the truth. */
   falsify: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes;
@@ -111,6 +113,15 @@ export class FakeOrigin implements Pick<ReleaseSource, "read" | "readRange"> {
     this.packBytes += sizeBytes;
     return this.falsify(pack.slice(offset, offset + sizeBytes));
   }
+
+  async download(target: string): Promise<string> {
+    const { bytes } = this.#made(target);
+    for (const { disk } of this.#world.nodes) disk.shipped.set(target, bytes);
+    this.downloads.push(target);
+    return target;
+  }
+
+  async discardDownloads(): Promise<void> {}
 
   #made(target: string): MadeRelease {
     const made = this.#world.releases.find(({ target: { version } }) =>
@@ -154,9 +165,7 @@ export class UpdateWorld {
     const server = new ChunkServer(slots, uncounted);
     const part = new SlotsNodePart({
       slots,
-      source: withOrigin
-        ? this.origin
-        : { read: (target) => this.origin.read(target), readRange: away },
+      source: withOrigin ? this.origin : { ...lost, read: (target) => this.origin.read(target) },
       share: (partial) => server.share(partial),
       arch: "x64",
       version: base.core.version,
@@ -210,3 +219,5 @@ export class UpdateWorld {
 async function away(): Promise<never> {
   throw new MyceliumError("UNREACHABLE", "this node has no way to the origin");
 }
+
+const lost = { readRange: away, download: away, discardDownloads: away };
