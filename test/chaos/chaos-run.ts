@@ -23,6 +23,7 @@ export interface ChaosOptions {
   readonly plan: readonly PlannedFault[];
   readonly clientCount: number;
   readonly gapMs: number;
+  readonly healTimeoutMs: number;
   /** No further fault is begun after this. */
   readonly deadlineMs: number;
   readonly print: (line: Readonly<Record<string, unknown>>) => void;
@@ -127,10 +128,11 @@ export class ChaosRun {
   }
 
   #context(): FaultContext {
-    const { cluster } = this.#options;
+    const { cluster, healTimeoutMs } = this.#options;
     const violated = (what: string) => this.violated(what);
     const note = (what: string) => this.note(what);
-    return { cluster, workload: this.#workload, random: this.#random, violated, note };
+    const [workload, random] = [this.#workload, this.#random];
+    return { cluster, workload, random, healTimeoutMs, violated, note };
   }
 
   note(what: string): void {
@@ -140,7 +142,8 @@ export class ChaosRun {
 
   #verifyOptions() {
     const violated = (what: string) => this.violated(what);
-    return { cluster: this.#options.cluster, workload: this.#workload, violated };
+    const { cluster, healTimeoutMs } = this.#options;
+    return { cluster, workload: this.#workload, healTimeoutMs, violated };
   }
 
   #summary(): Readonly<Record<string, unknown>> {

@@ -26,6 +26,7 @@ async function violationsUnder(name: string, counts: FaultCounts): Promise<strin
     seed: 1,
     clientCount: 4,
     gapMs: 20,
+    healTimeoutMs: 30_000,
     minutes: 1,
     keep: false,
     print: (line) => {
@@ -56,5 +57,11 @@ test(
 test(
   "full disks refuse writes, serve reads, and are forgotten once there is room",
   async () => expect(await violationsUnder("full disks", { fullDisks: 1 })).toEqual([]),
+  TIMEOUT_MS,
+);
+
+test(
+  "nobody stands for election because syncs take 20 ms",
+  async () => expect(await violationsUnder("slow disks", { slowTurns: 1 })).toEqual([]),
   TIMEOUT_MS,
 );

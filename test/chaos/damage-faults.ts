@@ -16,7 +16,6 @@ import type { ClusterNode } from "../cluster/cluster-node.ts";
 import { type Fault, type FaultContext, hold, nameOf, pick, pickNode } from "./fault.ts";
 import { verifyPrefix } from "./verify.ts";
 
-const MEND_TIMEOUT_MS = 30_000;
 const FLIPS_MAX = 8;
 
 /** Of a running node. SQLite checks frames of its WAL when it opens it only. */
@@ -66,8 +65,8 @@ async function untilMended(context: FaultContext, node: ClusterNode, name: strin
   for (;;) {
     const problem = await verifyPrefix(context, node);
     if (problem === null) return;
-    if (performance.now() - startedMs > MEND_TIMEOUT_MS) {
-      const seconds = MEND_TIMEOUT_MS / 1_000;
+    if (performance.now() - startedMs > context.healTimeoutMs) {
+      const seconds = context.healTimeoutMs / 1_000;
       return context.violated(
         `${name} was not mended in ${seconds} s: ${problem}\n${node.lastLog(5)}`,
       );

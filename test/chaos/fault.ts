@@ -9,6 +9,8 @@ export interface FaultContext {
   readonly cluster: Cluster;
   readonly workload: Workload;
   readonly random: Random;
+  /** Within this all must be whole again once a fault is mended. */
+  readonly healTimeoutMs: number;
   readonly violated: (what: string) => void;
   /** What is done, for the trace. */
   readonly note: (what: string) => void;

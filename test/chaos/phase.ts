@@ -18,6 +18,7 @@ import { partition } from "./partition-faults.ts";
 import { PowerDisk, powerDiskProblem } from "./power-disk.ts";
 import { powerCutOfAll, powerCutOfOne } from "./power-faults.ts";
 import { killAll, killMost, killOne, pauseOne } from "./process-faults.ts";
+import { slowTurn } from "./slow-disk.ts";
 import { SmallDisks, smallDisksProblem } from "./small-disks.ts";
 
 /** How often each is made. */
@@ -30,6 +31,8 @@ export interface FaultCounts {
   /** Of all nodes, and as many of one. */
   readonly powerCuts?: number;
   readonly fullDisks?: number;
+  /** Turns of `SLOW_TURN_MS` on disks whose syncs take as long as an SD card's. */
+  readonly slowTurns?: number;
 }
 
 export interface PhaseOptions {
@@ -40,11 +43,16 @@ export interface PhaseOptions {
   readonly seed: number;
   readonly clientCount: number;
   readonly gapMs: number;
+  /** How long the network may take to be whole again after a fault: longer where others use the machine too. */
+  readonly healTimeoutMs: number;
   readonly minutes: number;
   /** Keeps the state and logs also of a good run. */
   readonly keep: boolean;
   readonly print: (line: Readonly<Record<string, unknown>>) => void;
 }
+
+/** What an SD card of the better kind takes. */
+const SLOW_SYNC_MS = 20;
 
 interface Disks {
   readonly states: readonly string[] | undefined;
@@ -97,6 +105,7 @@ async function runOn(
       plan: [...faultsOf(counts, network), ...disks.faults],
       clientCount: options.clientCount,
       gapMs: options.gapMs,
+      healTimeoutMs: options.healTimeoutMs,
       deadlineMs: performance.now() + options.minutes * 60_000,
       print: (line) => print({ phase: name, nodes: nodeCount, ...line }),
     });
@@ -131,12 +140,12 @@ function faultsOf(counts: FaultCounts, network: TestNetwork): PlannedFault[] {
 
 async function disksFor(options: PhaseOptions, directory: string): Promise<Disks> {
   const { counts, nodeCount, print } = options;
-  const { powerCuts = 0, fullDisks = 0 } = counts;
+  const { powerCuts = 0, slowTurns = 0, fullDisks = 0 } = counts;
   const plain = { states: undefined, faults: [], release: async () => {} };
-  if (powerCuts > 0) {
+  if (powerCuts + slowTurns > 0) {
     const reason = powerDiskProblem();
-    if (reason === null) return powerDisks(directory, nodeCount, powerCuts);
-    print({ skipped: "power cuts", reason });
+    if (reason === null) return powerDisks(directory, options);
+    print({ skipped: powerCuts > 0 ? "power cuts" : "slow disks", reason });
   }
   if (fullDisks > 0) {
     const reason = smallDisksProblem();
@@ -146,13 +155,15 @@ async function disksFor(options: PhaseOptions, directory: string): Promise<Disks
   return plain;
 }
 
-async function powerDisks(directory: string, nodeCount: number, count: number): Promise<Disks> {
+async function powerDisks(directory: string, { counts, nodeCount }: PhaseOptions): Promise<Disks> {
+  const { powerCuts = 0, slowTurns = 0 } = counts;
   const disk = await PowerDisk.mount(directory);
   return {
     states: Array.from({ length: nodeCount }, (_, i) => join(disk.directory, `n${i}`)),
     faults: [
-      { name: "power cut of all", fault: powerCutOfAll(disk), count },
-      { name: "power cut of one", fault: powerCutOfOne(disk), count },
+      { name: "power cut of all", fault: powerCutOfAll(disk), count: powerCuts },
+      { name: "power cut of one", fault: powerCutOfOne(disk), count: powerCuts },
+      { name: "slow disks", fault: slowTurn(disk, SLOW_SYNC_MS), count: slowTurns, alone: true },
     ],
     release: () => disk.unmount(),
   };

@@ -5,18 +5,20 @@ import type { ClusterNode } from "../cluster/cluster-node.ts";
 import type { SqlClient, SqlRow } from "../cluster/sql-client.ts";
 import type { Workload } from "./workload.ts";
 
-const HEAL_TIMEOUT_MS = 30_000;
 const PAGE_ROWS = 4_000;
 const POLL_MS = 20;
 
 export interface VerifyOptions {
   readonly cluster: Cluster;
   readonly workload: Workload;
+  /** A fault that was mended must be healed by then. */
+  readonly healTimeoutMs: number;
   readonly violated: (what: string) => void;
 }
 
 /** Waits until every node serves a strong read and has nothing wrong. How long that took, in ms. */
-export async function untilHealed({ cluster, workload, violated }: VerifyOptions): Promise<number> {
+export async function untilHealed(options: VerifyOptions): Promise<number> {
+  const { cluster, workload, healTimeoutMs, violated } = options;
   const startedMs = performance.now();
   const missing = new Map<ClusterNode, string>(cluster.nodes.map((node) => [node, "not asked"]));
   while (missing.size > 0) {
@@ -25,9 +27,9 @@ export async function untilHealed({ cluster, workload, violated }: VerifyOptions
       if (problem === null) missing.delete(node);
       else missing.set(node, problem);
     }
-    if (missing.size > 0 && performance.now() - startedMs > HEAL_TIMEOUT_MS) {
+    if (missing.size > 0 && performance.now() - startedMs > healTimeoutMs) {
       const told = [...missing].map(([node, why]) => `${node.state}: ${why}\n${node.lastLog(3)}`);
-      violated(`not healed after ${HEAL_TIMEOUT_MS / 1_000} s:\n${told.join("\n")}`);
+      violated(`not healed after ${healTimeoutMs / 1_000} s:\n${told.join("\n")}`);
       break;
     }
     if (missing.size > 0) await Bun.sleep(POLL_MS);
@@ -117,8 +119,8 @@ export async function verifyPrefix(
 
 /** With nothing under way: every node's own tables, read locally, must be the same. */
 export async function verifyReplicas(options: VerifyOptions): Promise<void> {
-  const { cluster, workload, violated } = options;
-  const until = performance.now() + HEAL_TIMEOUT_MS;
+  const { cluster, workload, healTimeoutMs, violated } = options;
+  const until = performance.now() + healTimeoutMs;
   for (;;) {
     const dumps = await Promise.all(cluster.nodes.map((node) => dumpOf(node, workload.sql)));
     if (dumps.every((dump) => dump === dumps[0] && !dump.startsWith("!"))) return;
