@@ -1,7 +1,7 @@
 /**
  * One shard's database as a replicated state machine. It holds only what the log committed, but for one open batch
- * transaction on the leader. Calls on the write side (`runBatch` to `installSnapshot`) must not overlap; readers
- * run beside them and see committed data only.
+ * transaction on the leader. Calls on the write side (`runBatch` to `installSnapshot`) must not overlap, but for
+ * `commit` and what follows it; readers run beside them and see committed data only.
  */
 
 import type { LogIndex } from "../base/index.ts";
@@ -77,7 +77,10 @@ export interface ShardDatabase {
   /** After the client's COMMIT: the effects, still open for `commit` or `rollback`. */
   sealInteractive(request: Request): Promise<BatchOutcome>;
 
-  /** Makes the open batch part of the database, as entry `index`. */
+  /**
+   * Makes the open batch part of the database, as entry `index`. The next batch may be run without waiting; it throws
+   * DISK_FULL when this did: `apply` must bring the entry first.
+   */
   commit(index: LogIndex): Promise<void>;
   /** Drops the open batch, if there is one. */
   rollback(): Promise<void>;

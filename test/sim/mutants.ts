@@ -359,4 +359,14 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: "failed-commit-is-forgotten",
+    patches: [
+      {
+        file: `${STORE}/applier.ts`,
+        find: "this.#committed.unshift(entry);",
+        replace: "",
+      },
+    ],
+  },
 ];

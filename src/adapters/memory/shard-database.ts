@@ -3,15 +3,7 @@
  * caller's half of it: one batch is open at a time, and entries are committed in order.
  */
 
-import { createHash } from "node:crypto";
-import {
-  assert,
-  equalBytes,
-  type LogIndex,
-  MyceliumError,
-  present,
-  SeededRandom,
-} from "../../base/index.ts";
+import { assert, type LogIndex, MyceliumError, present, SeededRandom } from "../../base/index.ts";
 import {
   type BatchContext,
   type BundlePart,
@@ -39,6 +31,7 @@ import {
   Session,
   tableOf,
 } from "./engine.ts";
+import { fetchImage, sha256 } from "./fetch-image.ts";
 import type { MemoryHost } from "./host.ts";
 import {
   type Delta,
@@ -50,7 +43,6 @@ import {
 } from "./shard-state.ts";
 
 const SNAPSHOT_COUNT_MAX = 64;
-const CHUNK_SIZE_BYTES = 1_024;
 
 export interface ShardTiming {
   writeMs(): number;
@@ -73,6 +65,8 @@ export class MemoryShardDatabase implements ShardDatabase {
   readonly #images = new Map<string, Uint8Array>();
   #state = new ShardState();
   #batch: OpenBatch | null = null;
+  /** A batch that the log has could not be committed. */
+  #lacksCommitted = false;
   #lastWrite: Promise<unknown> = Promise.resolve();
   #idCount = 0;
 
@@ -131,6 +125,8 @@ export class MemoryShardDatabase implements ShardDatabase {
     return this.#write(() => {
       const batch = present(this.#batch, "the open batch");
       this.#batch = null;
+      this.#lacksCommitted = this.#disk.isFull;
+      if (this.#lacksCommitted) throw diskFull("commit");
       this.#commit(batch, index);
     });
   }
@@ -144,9 +140,8 @@ export class MemoryShardDatabase implements ShardDatabase {
   apply(batches: readonly CommittedBatch[]): Promise<readonly Uint8Array[]> {
     return this.#write(() => {
       this.#checkFile();
-      if (this.#disk.isFull) {
-        throw new MyceliumError("DISK_FULL", "Cannot apply: the disk is full; free some space");
-      }
+      if (this.#disk.isFull) throw diskFull("apply");
+      this.#lacksCommitted = false;
       return batches.map(({ index, context, parts }) => {
         const batch = this.#openBatch(context);
         for (const request of requestsOfParts(parts)) this.#runRequest(batch, request, true);
@@ -309,6 +304,7 @@ export class MemoryShardDatabase implements ShardDatabase {
 
   #openBatch(context: BatchContext): OpenBatch {
     assert(this.#batch === null, "a batch is open already");
+    if (this.#lacksCommitted) throw diskFull("run a batch");
     assert(context.timeMs >= this.#state.pinnedTimeMs, "pinned time fell");
     const { data } = this.#state;
     const below: Readable = { get: (key) => data.get(key), keys: () => data.keys() };
@@ -373,27 +369,10 @@ export class MemoryShardDatabase implements ShardDatabase {
   }
 }
 
-async function fetchImage(
-  info: SnapshotInfo,
-  readChunk: (offset: number, sizeBytes: number) => Promise<Uint8Array>,
-): Promise<Uint8Array> {
-  const image = new Uint8Array(info.sizeBytes);
-  for (let offset = 0; offset < image.length; ) {
-    const chunk = await readChunk(offset, Math.min(CHUNK_SIZE_BYTES, image.length - offset));
-    if (chunk.length === 0) break;
-    image.set(chunk, offset);
-    offset += chunk.length;
-  }
-  if (!equalBytes(sha256(image), info.sha256)) {
-    throw new MyceliumError("MALFORMED", `Cannot install snapshot ${info.id}: its hash is wrong`);
-  }
-  return image;
+function diskFull(action: string): MyceliumError {
+  return new MyceliumError("DISK_FULL", `Cannot ${action}: the disk is full; free some space`);
 }
 
 function digestOf(effects: readonly string[]): Uint8Array {
   return sha256(effects.join("\n"));
-}
-
-function sha256(content: string | Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(content).digest());
 }

@@ -52,3 +52,47 @@ for (const mode of ["lead", "apply"]) {
       expect(code).toMatch(/^(DISK_FULL|SQLITE_FULL|SQLITE_IOERR.*)$/);
   });
 }
+
+/** With room in its cache the writer finds out at the COMMIT, when the log has the batch already. */
+const LATE_CHILD = `
+import { spawnSync } from "node:child_process";
+import { WriterEngine } from ${JSON.stringify(join(import.meta.dir, "writer-engine.ts"))};
+const [path, guardPath] = process.argv.slice(-2);
+const engine = new WriterEngine({ path, guardPath, cacheSizeBytes: 64 << 20, reserveBytes: 0 });
+const context = () => ({ timeMs: 1e12, seed: new Uint8Array(16) });
+const request = (id, sql) => ({
+  id, role: "write",
+  program: { steps: [{ condition: null, statement: { sql, args: [], namedArgs: [], wantRows: true } }] },
+});
+const lead = (one, alone) => engine.runBatch(context(), [one], { alone, deadlineMs: 0 }).outcomes[0];
+const codeOf = (work) => { try { work(); return null; } catch (error) { return error.code; } };
+const large = request("large", "INSERT INTO t (b) VALUES (zeroblob(9000000))");
+const small = request("small", "INSERT INTO t (b) VALUES ('x')");
+lead(request("make", "CREATE TABLE t (a INTEGER PRIMARY KEY, b)"), true);
+engine.commit(1);
+lead(large, false);
+const seen = [codeOf(() => engine.commit(2)), codeOf(() => lead(small, false)),
+  codeOf(() => engine.beginInteractive(context(), "write"))];
+spawnSync("prlimit", ["--pid", String(process.pid), "--fsize=unlimited:unlimited"]);
+seen.push(codeOf(() => lead(small, false)));
+engine.apply([{ index: 2, context: context(), requests: [large] }]);
+seen.push(lead(small, false).kind);
+engine.commit(3);
+const sizes = lead(request("sizes", "SELECT length(b) FROM t"), false).result.steps[0].result.rows.flat();
+console.log(JSON.stringify({ seen, sizes: sizes.map(Number), applied: engine.position.appliedIndex }));
+`;
+
+test("behind a COMMIT that fails nothing runs before its entry was applied", async () => {
+  const directory = freshDirectory();
+  const script = join(directory, "child.ts");
+  await Bun.write(script, LATE_CHILD);
+  const run = `trap "" XFSZ; ulimit -S -f 6000; exec "$0" "$@"`;
+  const words = [process.execPath, script, join(directory, "1.sqlite"), GUARD_PATH];
+  const child = Bun.spawn(["bash", "-c", run, ...words], { stdout: "pipe", stderr: "inherit" });
+  const report = JSON.parse(await new Response(child.stdout).text());
+  expect(report).toEqual({
+    seen: ["DISK_FULL", "DISK_FULL", "DISK_FULL", "DISK_FULL", "applied"],
+    sizes: [9_000_000, 1],
+    applied: 3,
+  });
+});

@@ -90,12 +90,16 @@ class WorkerThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
+  /** Called in this turn: they go in one message. */
+  #outgoing: CallMessage[] = [];
   /** Set when the Worker has ended: it answers no more. */
   #ended: Error | null = null;
 
   constructor() {
     this.#worker = startWorker();
-    this.#worker.onmessage = (event: MessageEvent<AnswerMessage>) => this.#settle(event.data);
+    this.#worker.onmessage = ({ data }: MessageEvent<readonly AnswerMessage[]>) => {
+      for (const answer of data) this.#settle(answer);
+    };
     this.#worker.onerror = (event) => this.#fail(new InvariantError(event.message));
     // The agent decides how long the process lives.
     this.#worker.unref();
@@ -112,13 +116,20 @@ class WorkerThread {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       if (this.#waiting.size === 1) this.#worker.ref();
-      this.#worker.postMessage(message);
+      this.#outgoing.push(message);
+      if (this.#outgoing.length === 1) queueMicrotask(() => this.#post());
     });
   }
 
   terminate(): void {
     this.#fail(closedError());
     this.#worker.terminate();
+  }
+
+  #post(): void {
+    const calls = this.#outgoing;
+    this.#outgoing = [];
+    if (this.#ended === null) this.#worker.postMessage(calls);
   }
 
   #settle(answer: AnswerMessage): void {

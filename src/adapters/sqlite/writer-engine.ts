@@ -41,6 +41,8 @@ export class WriterEngine {
   /** Of the open batch; null when there is none. */
   #context: BatchContext | null = null;
   #interactive: InteractiveBatch | null = null;
+  /** A batch that the log has could not be committed: nothing is run on a state without it. */
+  #lacksCommitted = false;
 
   /** Throws STATE_CORRUPT, STATE_NEWER. */
   constructor(options: WriterOptions) {
@@ -69,7 +71,7 @@ export class WriterEngine {
     requests: readonly Request[],
     options: BatchOptions,
   ): BatchOutcome {
-    assert(this.#context === null, "a batch is open");
+    this.#requireCommitted();
     assert(!options.alone || requests.length === 1, "one request alone");
     const failures = this.#disk.isLow() ? this.#refuseWrites(requests) : new Map();
     const rollbacks: Rollbacks = new Map();
@@ -94,7 +96,7 @@ export class WriterEngine {
 
   /** Throws DISK_FULL below the reserve. */
   beginInteractive(context: BatchContext, role: SqlRole): void {
-    assert(this.#context === null, "a batch is open");
+    this.#requireCommitted();
     if (this.#disk.isLow()) {
       const { message } = this.#disk.error();
       throw new MyceliumError("DISK_FULL", `Cannot begin a transaction: ${message}`);
@@ -118,14 +120,16 @@ export class WriterEngine {
     return outcome;
   }
 
-  /** Throws DISK_FULL, and the batch is rolled back: the log has it, and `apply` brings it later. */
+  /** Throws DISK_FULL, and the batch is rolled back: the log has it, and `apply` brings it before anything else. */
   commit(index: LogIndex): void {
     const context = this.#context;
     assert(context !== null && this.#interactive === null, "no batch is ready to commit");
+    this.#lacksCommitted = true;
     this.#durably("commit a batch", () => {
       this.#tables.setPosition(index, context.timeMs);
       this.#db.exec("COMMIT");
     });
+    this.#lacksCommitted = false;
     this.#context = null;
     this.#position = { ...this.#position, appliedIndex: index, pinnedTimeMs: context.timeMs };
   }
@@ -144,6 +148,7 @@ export class WriterEngine {
   /** Throws DISK_FULL; then nothing of `batches` is applied. */
   apply(batches: readonly ExecutedBatch[]): Uint8Array[] {
     assert(this.#context === null, "a batch is open");
+    this.#lacksCommitted = false;
     this.#disk.lift();
     const rollbacks = batches.map((): Rollbacks => new Map());
     for (;;) {
@@ -167,6 +172,12 @@ export class WriterEngine {
   close(): void {
     this.rollback();
     this.#db.close();
+  }
+
+  #requireCommitted(): void {
+    assert(this.#context === null, "a batch is open");
+    if (!this.#lacksCommitted) return;
+    throw new MyceliumError("DISK_FULL", "Cannot run a batch: the one before it was not committed");
   }
 
   #begin(context: BatchContext): void {

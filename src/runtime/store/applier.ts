@@ -22,6 +22,7 @@ export class Applier {
   readonly #onForeign: () => void;
   readonly #onCorrupt: (reason: string) => void;
   readonly #onFull: () => void;
+  readonly #wake: () => void;
   readonly #gathering: ApplyGathering;
   #committed: LogEntry[] = [];
   #received: LogIndex;
@@ -43,6 +44,7 @@ export class Applier {
     this.#onForeign = actions.onForeign;
     this.#onCorrupt = actions.onCorrupt;
     this.#onFull = actions.onFull;
+    this.#wake = actions.wake;
     this.#gathering = new ApplyGathering(context, actions.wake);
     this.#received = context.applied.value;
   }
@@ -97,28 +99,30 @@ export class Applier {
     await this.#execute(this.#leadingCommands());
   }
 
-  async #commitOpen(entry: LogEntry): Promise<void> {
+  /** The next batch runs meanwhile: the database takes it after this COMMIT, and not at all if that fails. */
+  #commitOpen(entry: LogEntry): void {
     const context = this.#context;
     const { open } = context;
     assert(open !== null, "a commit without an open batch");
     context.open = null;
-    // A quorum has it on disk, which is what an acknowledgement promises; the file follows before anything else is
-    // done, and strong reads wait for it.
+    // A quorum has it on disk, which is what an acknowledgement promises. Strong reads wait for the file.
     context.acknowledgedIndex = entry.index;
-    open.committed();
-    try {
-      await context.options.database.commit(entry.index);
-    } catch (error) {
-      // The log has it, the file could not take it: drop the transaction and execute the entry again.
-      context.options.logger.warn("store commit failed", { reason: messageOf(error) });
-      context.rollback();
-      await this.#execute([commandOf(entry)]);
-      return;
-    }
-    this.#committed.shift();
     context.pinnedTimeMs = open.timeMs;
-    this.#digests.book.record(entry.index, open.digest);
-    context.noteApplied(entry.index);
+    this.#committed.shift();
+    const commit = context.options.database.commit(entry.index);
+    open.committed();
+    commit.then(
+      () => {
+        this.#digests.book.record(entry.index, open.digest);
+        context.noteApplied(entry.index);
+      },
+      (error) => {
+        // The log has it, the file could not take it: it is executed again, before anything else.
+        context.options.logger.warn("store commit failed", { reason: messageOf(error) });
+        this.#committed.unshift(entry);
+        this.#wake();
+      },
+    );
   }
 
   /** The leader's own check of a table has no transaction open: it is executed as on every other replica. */

@@ -34,7 +34,7 @@ export class Forwarder {
     this.#options = options;
     this.#loop = loop;
     this.#signer = signer;
-    loop.onGather(() => this.#flush(true));
+    loop.serve({ gather: () => this.#flush(true), waitingCount: () => this.#pending.length });
   }
 
   /**
@@ -75,9 +75,8 @@ export class Forwarder {
       for (const { reject } of this.#pending.splice(0)) reject(notLeader());
       return;
     }
-    if (here ? this.#loop.busy && !gathering : this.#underWay >= this.#options.limits.forwardsMax) {
-      return;
-    }
+    const isFull = this.#underWay >= this.#options.limits.forwardsMax;
+    if (here ? !gathering && this.#loop.holdsBack() : isFull) return;
     const bundle = this.#takeBundle();
     if (here) {
       this.#submitHere(bundle);

@@ -7,6 +7,7 @@ import { assert, errorCodeOf, MyceliumError, type NodeId } from "../../base/inde
 import type { Batch, BatchContext, SignedBundle } from "../../domain/replication/index.ts";
 import type { ProgramResult } from "../../domain/sql/index.ts";
 import type { BatchOutcome } from "../../ports/index.ts";
+import { BatchGathering } from "./batch-gathering.ts";
 import { BUNDLE_AGE_MAX_MS } from "./bundles.ts";
 import { DISK_PROBLEM, diskFull, type ShardContext } from "./shard-context.ts";
 import {
@@ -20,37 +21,28 @@ import {
 /** `openBundle` and the signer leave it at least so much of its life. */
 const BUNDLE_WAIT_MAX_MS = BUNDLE_AGE_MAX_MS / 2;
 
-/** A last batch of fewer says nothing about how many come now. */
-const GATHER_COUNT_MIN = 8;
-/** With this share of the last batch's requests there is no need to wait. */
-const GATHER_SHARE = 0.75;
-
 export class LeaderBatches {
   readonly #context: ShardContext;
   readonly #queue = new TaskQueue();
-  /** Requests in the last batch. */
-  #lastCount = 0;
-  #hasGathered = false;
+  readonly gathering: BatchGathering;
   readonly #onCorrupt: (reason: string) => void;
+  readonly #atGateway: () => number;
 
-  constructor(context: ShardContext, onCorrupt: (reason: string) => void) {
+  /** `atGateway`: how many writes wait there. */
+  constructor(context: ShardContext, onCorrupt: (reason: string) => void, atGateway: () => number) {
     this.#context = context;
+    this.gathering = new BatchGathering(context);
     this.#onCorrupt = onCorrupt;
+    this.#atGateway = atGateway;
   }
 
   get queuedCount(): number {
     return this.#queue.count;
   }
 
-  /**
-   * Whether to wait a moment for more: clients that were answered together come back together, and a batch costs
-   * much the same for one request as for many. Once a batch, and never when the last one was small.
-   */
-  shouldGather(): boolean {
-    const few = this.#queue.count < this.#lastCount * GATHER_SHARE;
-    if (this.#hasGathered || this.#lastCount < GATHER_COUNT_MIN || !few) return false;
-    this.#hasGathered = this.#queue.count > 0;
-    return this.#hasGathered;
+  /** Writes that are here and in no batch. */
+  get waitingCount(): number {
+    return this.#queue.count + this.#atGateway();
   }
 
   /** Queues each request of another node's bundle. Throws what `openBundle` and the queue's limits refuse. */
@@ -70,12 +62,14 @@ export class LeaderBatches {
       );
     }
     const queuedAtMs = this.#context.nowPinnedMs();
-    return bundle.requests.map(
+    const results = bundle.requests.map(
       (_, position) =>
         new Promise<ProgramResult>((resolve, reject) => {
           this.#queue.push([{ bundle, position, queuedAtMs, alone: false, resolve, reject }]);
         }),
     );
+    this.gathering.arrived(this.waitingCount);
+    return results;
   }
 
   /** Refuses all that waits. */
@@ -91,8 +85,7 @@ export class LeaderBatches {
     const pinned = context.newBatchContext();
     const limit = { countMax: limits.batchCountMax, bytesMax: limits.batchBytesMax };
     const tasks = this.#queue.take(limit).filter((task) => isCurrent(task, pinned));
-    this.#lastCount = tasks.length;
-    this.#hasGathered = false;
+    this.gathering.took(tasks.length);
     if (tasks.length === 0) return;
     let outcome: BatchOutcome;
     try {
@@ -113,6 +106,7 @@ export class LeaderBatches {
     const { ended, applied } = this.#sort(tasks, outcome);
     if (ended.some(({ result }) => isForLackOfRoom(result))) this.#context.giveWayForRoom();
     const reply = () => {
+      this.gathering.answered(this.waitingCount);
       for (const { task, result } of ended) task.resolve(result);
     };
     const refuse = (error: MyceliumError) => {

@@ -148,7 +148,8 @@ export class ShardContext {
     onApplied();
   }
 
-  pause(delayMs: number): Promise<void> {
+  /** `begin` is given what ends it early. */
+  pause(delayMs: number, begin: (end: () => void) => void = () => {}): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
         timer.cancel();
@@ -157,6 +158,7 @@ export class ShardContext {
       };
       const timer = this.options.clock.after(delayMs, wake);
       this.#pauses.add(wake);
+      begin(wake);
     });
   }
 

@@ -27,6 +27,7 @@ import type {
   StateMachine,
 } from "../../ports/index.ts";
 import { Applier } from "./applier.ts";
+import type { Gateway } from "./batch-gathering.ts";
 import { DigestWatch } from "./digest-watch.ts";
 import { InteractiveHost } from "./interactive-host.ts";
 import { LeaderBatches } from "./leader-batches.ts";
@@ -48,7 +49,7 @@ export class ShardLoop implements StateMachine {
   readonly #fetcher: SnapshotFetcher;
   readonly #onDamage: (reason: string) => void;
   readonly #leadershipWaiters = new Set<() => void>();
-  #gather: () => void = () => {};
+  #gateway: Gateway = { gather: () => {}, waitingCount: () => 0 };
   #interactiveTurn = false;
   #pumping = false;
   #isWoken = false;
@@ -76,7 +77,7 @@ export class ShardLoop implements StateMachine {
       wake: () => this.#pump(),
       onCorrupt: resync,
     });
-    this.#batches = new LeaderBatches(this.context, resync);
+    this.#batches = new LeaderBatches(this.context, resync, () => this.#gateway.waitingCount());
     this.#fetcher = new SnapshotFetcher(options);
     this.#applier = new Applier(
       this.context,
@@ -109,7 +110,7 @@ export class ShardLoop implements StateMachine {
     if (led && !this.context.leads(term)) this.#loseLeadership();
     for (const wake of [...this.#leadershipWaiters]) wake();
     if (this.context.problems.has("digest")) this.#checks.rouse();
-    this.#gather();
+    this.#gateway.gather();
     this.#pump();
   }
 
@@ -125,9 +126,19 @@ export class ShardLoop implements StateMachine {
     return () => this.#leadershipWaiters.delete(wake);
   }
 
-  /** Called before each batch and at each change of leadership: the gateway here hands over what it holds. */
-  onGather(gather: () => void): void {
-    this.#gather = gather;
+  /** The gateway here is asked to hand over what it holds before each batch and at each change of leadership. */
+  serve(gateway: Gateway): void {
+    this.#gateway = gateway;
+  }
+
+  /** Whether the gateway here is to hold what it has until it is asked: then more goes into one bundle. */
+  holdsBack(): boolean {
+    this.#batches.gathering.arrived(this.#batches.waitingCount);
+    if (this.busy) return true;
+    const isServed = this.context.leads() && !this.context.problems.has(DISK_PROBLEM);
+    if (!isServed || this.interactive.holding || !this.#shouldGather()) return false;
+    this.#pump();
+    return true;
   }
 
   /** True while a batch is under way: what is submitted now only waits. Not so while it is refused for want of room. */
@@ -256,30 +267,36 @@ export class ShardLoop implements StateMachine {
     else if (!context.leads() || context.open !== null || this.interactive.holding) return false;
     else if (this.#checks.isUrgent) this.#checks.propose();
     else if (context.problems.has("digest")) return this.#refuseWrites();
+    else if (this.#shouldGather()) await this.#batches.gathering.wait();
     else if (this.#gathersInteractive()) await this.interactive.openNext();
-    else if (this.#batches.shouldGather()) await context.pause(context.options.limits.gatherMs);
     else if (this.#batches.queuedCount > 0) await this.#batches.run();
     else if (this.#checks.isWanted) this.#checks.propose();
     else return false;
     return true;
   }
 
+  #shouldGather(): boolean {
+    return (
+      !this.interactive.waiting && this.#batches.gathering.isWanted(this.#batches.waitingCount)
+    );
+  }
+
   /** Gathers what waits; true when the next turn is an interactive transaction's. */
   #gathersInteractive(): boolean {
-    this.#gather();
+    this.#gateway.gather();
     if (!this.interactive.waiting) return false;
     this.#interactiveTurn = !this.#interactiveTurn || this.#batches.queuedCount === 0;
     return this.#interactiveTurn;
   }
 
   #refuseForRoom(): void {
-    this.#gather();
+    this.#gateway.gather();
     this.#batches.refuseAll(diskFull());
     this.interactive.refuseAll(diskFull());
   }
 
   #refuseWrites(): false {
-    this.#gather();
+    this.#gateway.gather();
     const why = this.context.problems.get("digest")?.why ?? "";
     const error = new MyceliumError(
       "READ_ONLY",
