@@ -5,7 +5,8 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { buildGuard, type NativeTarget } from "./native.ts";
 import { workerEntries } from "./worker-entries.ts";
@@ -34,8 +35,9 @@ export async function buildCore(options: CoreOptions): Promise<void> {
   // A running executable cannot be overwritten, but its name can be given to another file.
   const scratch = `${dirname(out)}/fresh-${target}`;
   mkdirSync(scratch, { recursive: true });
-  const guard = `${ROOT}/dist/native-${target}/guard.so`;
-  await buildGuard(guard, target, { compiler: options.compiler ?? "any" });
+  const compiler = options.compiler ?? "any";
+  const guard = `${ROOT}/dist/native-${target}${compiler === "any" ? "" : "-pinned"}/guard.so`;
+  await buildGuard(guard, target, { compiler });
   compile(options, guard, `${scratch}/mycelium`);
   renameSync(`${scratch}/mycelium`, out);
   rmSync(scratch, { recursive: true });
@@ -43,7 +45,6 @@ export async function buildCore(options: CoreOptions): Promise<void> {
 
 function compile(options: CoreOptions, guard: string, out: string): void {
   const { target } = options;
-  const isNative = target === process.arch;
   run(process.execPath, [
     "build",
     "--compile",
@@ -60,7 +61,7 @@ function compile(options: CoreOptions, guard: string, out: string): void {
     "--asset-naming=[name].[ext]",
     `--root=${ROOT}/src`,
     `--target=bun-linux-${target}`,
-    `--compile-executable-path=${isNative ? process.execPath : foreignBun()}`,
+    `--compile-executable-path=${runtimeFor(options)}`,
     `--outfile=${out}`,
     options.entry ?? `${ROOT}/src/main.ts`,
     ...workerEntries(`${ROOT}/src`),
@@ -76,9 +77,21 @@ function definitions({ version, builtAtMs, trustedRoot }: CoreOptions): string[]
     .map(([name, value]) => `--define=${name}=${JSON.stringify(value)}`);
 }
 
-/** The pinned Bun of the other architecture, checked against build/bun.sha256. */
-function foreignBun(): string {
-  const platform = process.arch === "x64" ? "linux-aarch64" : "linux-x64";
+/** The Bun around our code: the one that runs this, where that is right, else a copy that is checked by its hash. */
+function runtimeFor({ target, compiler }: CoreOptions): string {
+  const platform = target === "x64" ? "linux-x64" : "linux-aarch64";
+  const isOwn = target === process.arch && (compiler !== "pinned" || isPinned(platform));
+  return isOwn ? process.execPath : fetchedBun(platform);
+}
+
+/** Whether this is the very Bun that build/bun.sha256 names: others of its version make other bytes. */
+function isPinned(platform: string): boolean {
+  const sha256 = createHash("sha256").update(readFileSync(process.execPath)).digest("hex");
+  const lines = readFileSync(`${ROOT}/build/bun.sha256`, "utf8").split("\n");
+  return lines.includes(`${sha256}  bun-${Bun.version}-${platform}`);
+}
+
+function fetchedBun(platform: string): string {
   const script = `. build/bootstrap.sh && bootstrap_bun_for "$PWD" ${platform}`;
   const { status, stdout } = spawnSync("sh", ["-c", script], {
     cwd: ROOT,

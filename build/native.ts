@@ -4,7 +4,7 @@
  * that two machines make the same bytes.
  */
 
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 export type NativeTarget = "x64" | "arm64";
@@ -41,18 +41,11 @@ export async function buildGuard(
   mkdirSync(dirname(outFile), { recursive: true });
   // Relative, so that no path of this machine can get into the file.
   const source = join("native", "guard.c");
-  const flags = [
-    "-O2",
-    "-Wall",
-    "-shared",
-    "-fPIC",
-    "-s",
-    "-o",
-    resolve(outFile),
-    source,
-    "-lpthread",
-  ];
+  // Others may be reading the one that is there.
+  const fresh = resolve(`${outFile}.new-${process.pid}`);
+  const flags = ["-O2", "-Wall", "-shared", "-fPIC", "-s", "-o", fresh, source, "-lpthread"];
   await run([...command, ...flags], `Cannot compile ${source}`);
+  renameSync(fresh, outFile);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -113,12 +114,23 @@ async function makeCore(options: ArtifactOptions, scratch: string): Promise<Bund
   const out = join(scratch, "core");
   const build = { version, builtAtMs, trustedRoot, metafile, compiler: "pinned" } as const;
   await buildCore({ target: arch, out, ...build });
+  requireNoPaths(readFileSync(out));
   const { inputs, outputs } = JSON.parse(readFileSync(metafile, "utf8")) as {
     readonly inputs: object;
     readonly outputs: Readonly<Record<string, { readonly bytes: number }>>;
   };
   const scriptSizeBytes = Object.values(outputs).reduce((sum, { bytes }) => sum + bytes, 0);
   return { bundledFiles: Object.keys(inputs), scriptSizeBytes };
+}
+
+/** A path of this machine in what goes to others would be read there, and make other bytes elsewhere. */
+function requireNoPaths(core: Buffer): void {
+  for (const path of [ROOT, realpathSync(join(ROOT, "node_modules"))]) {
+    if (!core.includes(`${path}/`)) continue;
+    throw new Error(
+      `Cannot release: the core holds the path ${path}, so a package was bundled by its place here`,
+    );
+  }
 }
 
 /** Drops the artifacts that were not used for longest. */

@@ -22,6 +22,7 @@ import type { RaftOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import type { RaftLog } from "./raft-log.ts";
 import { type ConfirmedRead, ReadRounds } from "./read-rounds.ts";
+import type { SnapshotRequest } from "./ready.ts";
 
 export type RaftRole = "follower" | "preCandidate" | "candidate" | "leader";
 
@@ -31,12 +32,6 @@ interface PendingWrite {
   lastIndex: LogIndex;
   readonly messages: Message[];
   readonly selfVoteTerm: Term | null;
-}
-
-export interface SnapshotInstall {
-  readonly source: ReplicaId;
-  readonly atLeast: LogIndex;
-  readonly offered: SnapshotMeta | null;
 }
 
 export class RaftCore {
@@ -58,7 +53,7 @@ export class RaftCore {
   /** The state machine is behind the log's cut: it needs a snapshot before anything else. */
   needsState: boolean;
   /** Being installed; nothing is handed out for applying meanwhile. */
-  installing: SnapshotInstall | null = null;
+  installing: SnapshotRequest | null = null;
   installRequested = false;
   /** Ticks until a state that could not be fetched is asked for again. */
   stateWaitTicks = 0;
@@ -317,8 +312,6 @@ export class RaftCore {
     return this.#sequence;
   }
 
-  // What goes out.
-
   /** For a message that rests on nothing that is yet to be written. */
   emit(message: Message): void {
     this.outbox.push(message);
@@ -334,6 +327,12 @@ export class RaftCore {
 
   get hasWrite(): boolean {
     return this.#hardStateChanged || this.log.hasTail;
+  }
+
+  /** Its vote for itself is not durable yet: nobody has been asked, and a later term would gain nothing. */
+  get awaitsOwnVote(): boolean {
+    const isPending = this.#pending.some(({ selfVoteTerm }) => selfVoteTerm === this.term);
+    return this.role === "candidate" && (isPending || this.#selfVoteTerm === this.term);
   }
 
   get hasPendingWrite(): boolean {

@@ -13,7 +13,9 @@ export function tickReplica(core: RaftCore): void {
   if (core.stateWaitTicks > 0) core.stateWaitTicks--;
   core.electionElapsed++;
   if (core.electionElapsed < core.electionTimeout) return;
-  if (core.isEligible) campaignPreVote(core);
+  // A disk that is slower than the timeout must not keep a candidate from ever winning.
+  if (core.awaitsOwnVote) core.restartElectionTimer();
+  else if (core.isEligible) campaignPreVote(core);
   else {
     core.restartElectionTimer();
     // It has not been heard for long; asking it for reads is in vain.
