@@ -56,32 +56,7 @@ Other actions, each with --out and --keys:
 
 const ROOT = resolve(import.meta.dir, "..");
 
-const { values } = parseArgs({
-  options: {
-    out: { type: "string" },
-    keys: { type: "string" },
-    channel: { type: "string", default: "stable" },
-    version: { type: "string", default: VERSION },
-    notes: { type: "string", default: "" },
-    url: { type: "string" },
-    arch: { type: "string", multiple: true },
-    quick: { type: "boolean", default: false },
-    core: { type: "string", multiple: true, default: [] },
-    report: { type: "boolean", default: false },
-    "make-keys": { type: "string" },
-    "refresh-timestamp": { type: "boolean", default: false },
-    refresh: { type: "boolean", default: false },
-    promote: { type: "string" },
-    rollback: { type: "string" },
-    "rotate-root": { type: "boolean", default: false },
-    "next-keys": { type: "string" },
-    verify: { type: "boolean", default: false },
-    serve: { type: "string" },
-    port: { type: "string", default: "8000" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-
+const values = orExit(parseFlags);
 const out = resolve(values.out ?? join(ROOT, "dist", "release"));
 const nowMs = Date.now();
 
@@ -99,6 +74,34 @@ async function main(): Promise<void> {
   else if (values.rollback !== undefined) await rollBack(to(values.rollback));
   else return release(keys);
   console.log(`${out} is signed anew`);
+}
+
+function parseFlags() {
+  return parseArgs({
+    options: {
+      out: { type: "string" },
+      keys: { type: "string" },
+      channel: { type: "string", default: "stable" },
+      version: { type: "string", default: VERSION },
+      notes: { type: "string", default: "" },
+      url: { type: "string" },
+      arch: { type: "string", multiple: true },
+      quick: { type: "boolean", default: false },
+      core: { type: "string", multiple: true, default: [] },
+      report: { type: "boolean", default: false },
+      "make-keys": { type: "string" },
+      "refresh-timestamp": { type: "boolean", default: false },
+      refresh: { type: "boolean", default: false },
+      promote: { type: "string" },
+      rollback: { type: "string" },
+      "rotate-root": { type: "boolean", default: false },
+      "next-keys": { type: "string" },
+      verify: { type: "boolean", default: false },
+      serve: { type: "string" },
+      port: { type: "string", default: "8000" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  }).values;
 }
 
 async function release(keys: KeyDirectory): Promise<void> {
@@ -150,7 +153,8 @@ async function verify(): Promise<void> {
 }
 
 async function serve(directory: string): Promise<void> {
-  const port = Number(values.port);
+  const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : 65_536;
+  if (port > 65_535) throw new Error(`--port: found "${values.port}", needed 0 to 65535`);
   const { url } = serveDirectory(directory, port, (line) => console.error(line));
   console.log(`${directory} at ${url}`);
   await new Promise<never>(() => {});
@@ -213,9 +217,17 @@ function givenCores(): Partial<Record<Architecture, string>> {
   );
 }
 
-try {
-  await main();
-} catch (error) {
+function orExit<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    return exit(error);
+  }
+}
+
+function exit(error: unknown): never {
   console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
 }
+
+await main().catch(exit);

@@ -109,8 +109,7 @@ async function moveChannel(
   direction: string,
   isRight: (to: number, from: number) => boolean,
 ): Promise<void> {
-  await changing(out, async (staging) => {
-    const old = requireRepository(out);
+  await changingExisting(out, (staging, old) => {
     const { targets } = old.targets;
     const versions = versionsOf(targets);
     const current = channelVersion((path) => join(out, path), targets, channel);
@@ -129,8 +128,7 @@ async function moveChannel(
 
 /** The daily job: a new timestamp, for which its key alone is needed. */
 export async function refreshTimestamp({ out, keys, nowMs }: SigningOptions): Promise<void> {
-  await changing(out, async (staging) => {
-    const old = requireRepository(out);
+  await changingExisting(out, (staging, old) => {
     for (const { path, bytes } of nextDocuments(old, { targets: null, root: null }, keys, nowMs)) {
       staging.write(path, bytes);
     }
@@ -139,8 +137,7 @@ export async function refreshTimestamp({ out, keys, nowMs }: SigningOptions): Pr
 
 /** Targets and snapshot as they are, for another year. */
 export async function refreshAll({ out, keys, nowMs }: SigningOptions): Promise<void> {
-  await changing(out, async (staging) => {
-    const old = requireRepository(out);
+  await changingExisting(out, (staging, old) => {
     const { targets } = old.targets;
     stageDirectory(staging, { old, targets, root: null, keys, url: null, nowMs });
   });
@@ -150,9 +147,8 @@ export async function refreshAll({ out, keys, nowMs }: SigningOptions): Promise<
 export async function rotateRoot(
   options: SigningOptions & { readonly nextKeys: KeyDirectory },
 ): Promise<void> {
-  await changing(options.out, async (staging) => {
+  await changingExisting(options.out, (staging, old) => {
     const { keys, nextKeys, nowMs } = options;
-    const old = requireRepository(options.out);
     const root = nextRoot(old, keys, nextKeys, nowMs);
     const { targets } = old.targets;
     stageDirectory(staging, { old, targets, root, keys: nextKeys, url: null, nowMs });
@@ -177,6 +173,15 @@ async function changing<T>(out: string, work: (staging: Staging) => Promise<T>):
   } finally {
     staging.close();
   }
+}
+
+async function changingExisting(
+  out: string,
+  work: (staging: Staging, old: Repository) => void,
+): Promise<void> {
+  // Before anything is made beside it; and again once nobody else changes it.
+  requireRepository(out);
+  await changing(out, async (staging) => work(staging, requireRepository(out)));
 }
 
 function requireRepository(out: string): Repository {

@@ -81,6 +81,14 @@ test("a wrong flag is said before anything is built", () => {
     status: 1,
     stderr: expect.stringContaining('found "beta", needed stable or edge'),
   });
+  expect(release("--chanel", "edge")).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/^error: .*--chanel/m),
+  });
+  expect(release("--rollback", "1.0.0", "--out", "/nowhere/at/all")).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("it holds no release"),
+  });
   expect(release("--core", `${process.arch}=/nowhere`)).toMatchObject({
     status: 1,
     stderr: expect.stringContaining("needed ARCH=FILE"),
