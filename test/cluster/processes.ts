@@ -33,11 +33,16 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Starts a child whose output goes to `logFile`. */
-export function start(command: readonly string[], logFile: string): ChildProcess {
+export function start(
+  command: readonly string[],
+  logFile: string,
+  environment: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const log = openSync(logFile, "a");
   const [executable, ...args] = command;
   if (executable === undefined) throw new Error("no command");
-  return spawn(executable, args, { stdio: ["ignore", log, log] });
+  const env = { ...process.env, ...environment };
+  return spawn(executable, args, { stdio: ["ignore", log, log], env });
 }
 
 /** Runs to the end and returns standard output. Throws on a failure, with standard error. */

@@ -20,6 +20,8 @@ import {
 } from "../cluster/processes.ts";
 import { type Contender, VALUE_64 } from "./contender.ts";
 
+/** As the launcher sets them (native/launcher/exec.c): the benches start the core without it. */
+const ENVIRONMENT = { BUN_JSC_useFTLJIT: "0", MIMALLOC_PURGE_DELAY: "500" };
 const EXECUTABLE = join(import.meta.dir, "../../dist/mycelium-core");
 
 interface StatusView {
@@ -142,7 +144,8 @@ export class Mycelium implements Contender {
   }
 
   #run(i: number): ChildProcess {
-    return start([EXECUTABLE, "run", "--state", this.#state(i)], `${this.#state(i)}.log`);
+    const log = `${this.#state(i)}.log`;
+    return start([EXECUTABLE, "run", "--state", this.#state(i)], log, ENVIRONMENT);
   }
 
   #state(i: number): string {

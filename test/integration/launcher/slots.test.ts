@@ -331,7 +331,7 @@ describe("what is no boot", () => {
 });
 
 describe("the core", () => {
-  test("gets words, environment and process id untouched, but for BUN_*", async () => {
+  test("gets words, environment and process id untouched, but for BUN_* and what its runtime needs", async () => {
     lab.ship({ ...OLD, body: 'echo "$$"; env; exit 7' });
     const child = Bun.spawn([lab.program, "run", "--", "a b", ""], {
       env: {
@@ -350,7 +350,8 @@ describe("the core", () => {
     expect(lines).toContain("BUNCH=kept");
     expect(lines).toContain(`MYCELIUM_LAUNCHER=${lab.program}`);
     expect(lines).not.toContain("MYCELIUM_LAUNCHER=/elsewhere");
-    expect(lines.filter((line) => line.startsWith("BUN_"))).toEqual([]);
+    expect(lines.filter((line) => line.startsWith("BUN_"))).toEqual(["BUN_JSC_useFTLJIT=0"]);
+    expect(lines).toContain("MIMALLOC_PURGE_DELAY=500");
   });
 
   test("has no file of the launcher's open", async () => {
