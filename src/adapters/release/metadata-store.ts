@@ -1,6 +1,6 @@
 /**
- * The trusted TUF metadata of this node, a directory: `ROLE.json` as received, `roots/N.json` for all roots since the
- * first, `time` for the latest time at which metadata was found fresh. Each file is replaced by rename, durably. What
+ * The trusted TUF metadata of this node, a directory: `ROLE.json` as received, `roots/N.json` for every root that
+ * could be had, `time` for the latest time at which metadata was found fresh. Each file is replaced by rename, durably. What
  * is read back is verified again, so damage only costs a download.
  */
 
@@ -44,16 +44,21 @@ export class MetadataStore {
   }
 
   readRoot(version: number): Uint8Array | null {
-    return readOrNull(path.join(this.#directory, ROOTS, `${version}.json`));
+    return readOrNull(this.#rootFile(version));
+  }
+
+  /** A root that was replaced before this node began to follow them; nothing is trusted by it. */
+  writePastRoot(version: number, content: Uint8Array): void {
+    this.#replace(this.#rootFile(version), content);
   }
 
   /** Trusted from now on. The history comes first: the root in use is always in it. */
   writeRoot(version: number, content: Uint8Array): void {
-    this.#replace(path.join(this.#directory, ROOTS, `${version}.json`), content);
+    this.#replace(this.#rootFile(version), content);
     this.write("root", content);
   }
 
-  /** Versions of the roots that were trusted, ascending. */
+  /** Versions of the roots that are kept, ascending. */
   rootVersions(): readonly number[] {
     return readdirSync(path.join(this.#directory, ROOTS))
       .flatMap((name) => /^([1-9]\d{0,8})\.json$/.exec(name)?.[1] ?? [])
@@ -81,6 +86,10 @@ export class MetadataStore {
   saveTime(timeMs: number): void {
     if (timeMs <= this.savedTimeMs()) return;
     this.#replace(path.join(this.#directory, TIME), Buffer.from(`${Math.floor(timeMs)}\n`));
+  }
+
+  #rootFile(version: number): string {
+    return path.join(this.#directory, ROOTS, `${version}.json`);
   }
 
   #roleFile(role: string): string {

@@ -4,7 +4,7 @@
  * matched and fresh as a whole. Source: TUF 1.0.34, chapter 5.
  */
 
-import { equalBytes } from "../../base/index.ts";
+import { equalBytes, MyceliumError } from "../../base/index.ts";
 import {
   type Delegator,
   delegatorOf,
@@ -57,6 +57,7 @@ export class TufClient {
       snapshot,
     });
     await repository.load("targets", trusted.topDelegator);
+    await this.#completeHistory(origin);
     this.#options.store.saveTime(nowMs);
     return repository;
   }
@@ -88,6 +89,25 @@ export class TufClient {
         store.remove("snapshot");
       }
       store.writeRoot(version, bytes);
+    }
+  }
+
+  /**
+   * Fetches roots older than the first one kept: members whose core carries an older root find their way by them, and
+   * so does this node when it goes back to such a core. Each must have been able to name the next one: nobody else
+   * could have made it. Not needed for the refresh, so no failure of it.
+   */
+  async #completeHistory(origin: Origin): Promise<void> {
+    const { store } = this.#options;
+    let [version = 1] = store.rootVersions();
+    let next = store.readRoot(version);
+    for (let count = 0; version > 1 && next !== null && count < NEW_ROOTS_MAX; count++) {
+      version--;
+      const path = metadataPath("root", version);
+      const bytes = await origin.read(path, ROOT_SIZE_MAX).catch(nullIfExpected);
+      if (bytes === null || !isFollowedBy(bytes, version, next)) return;
+      store.writePastRoot(version, bytes);
+      next = bytes;
     }
   }
 
@@ -240,6 +260,17 @@ function missing(path: string, origin: Origin): never {
     `${origin.name} has no ${path}; the mirror is not complete, or is being changed just now: try again or use another`,
     { file: path, origin: origin.name },
   );
+}
+
+function nullIfExpected(error: unknown): null {
+  if (error instanceof MyceliumError) return null;
+  throw error;
+}
+
+function isFollowedBy(root: Uint8Array, version: number, next: Uint8Array): boolean {
+  const old = unlessRefused(() => new TrustedMetadata(root));
+  if (old === null || old.root.version !== version) return false;
+  return unlessRefused(() => old.updateRoot(next)) !== null;
 }
 
 /** What is on this node's own disk may be old or damaged: then it is as if it were not there. */

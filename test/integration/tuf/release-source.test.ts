@@ -4,12 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HTTP_LIMITS, HttpOrigin } from "../../../src/adapters/release/http-origin.ts";
 import { releaseSource } from "../../../src/adapters/release/index.ts";
-import { TufReleaseSource } from "../../../src/adapters/release/tuf-release-source.ts";
+import {
+  TufReleaseSource,
+  type TufReleaseSourceOptions,
+} from "../../../src/adapters/release/tuf-release-source.ts";
 import { errorCodeOf, MyceliumError, messageOf } from "../../../src/base/index.ts";
 import { targetNames, targetPath, tufReasonOf } from "../../../src/domain/update/index.ts";
 import type { ReleaseSource } from "../../../src/ports/index.ts";
 import { cutAfter, endless, part, ReleaseServer, stalling } from "./release-server.ts";
-import { NOW_MS, sha256, TestRepository } from "./test-repository.ts";
+import { makeKey, NOW_MS, sha256, TestRepository } from "./test-repository.ts";
 
 const DAY_MS = 86_400_000;
 const { shipped, pack } = targetNames("0.2.0", "x64");
@@ -42,6 +45,16 @@ function source(url: string | null = server.url, name = "node"): ReleaseSource {
     url,
     readFromNetwork: async (path) => network.get(path) ?? null,
   });
+}
+
+function options(): TufReleaseSourceOptions {
+  return {
+    directory: join(directory, "node"),
+    channel: "stable",
+    trustedRoot: repository.firstRoot,
+    builtAtMs: 0,
+    origins: [new HttpOrigin(server.url)],
+  };
 }
 
 /** The reason of a refusal, else the code of the error, else "ok". */
@@ -144,13 +157,7 @@ describe("time", () => {
   });
 
   test("is not before the build", async () => {
-    const releases = new TufReleaseSource({
-      directory: join(directory, "built-later"),
-      channel: "stable",
-      trustedRoot: repository.firstRoot,
-      builtAtMs: NOW_MS + 60 * DAY_MS,
-      origins: [new HttpOrigin(server.url)],
-    });
+    const releases = new TufReleaseSource({ ...options(), builtAtMs: NOW_MS + 60 * DAY_MS });
     expect(await outcome(releases.refresh(0))).toBe("expired");
   });
 });
@@ -179,6 +186,38 @@ describe("the network's own store", () => {
     await share();
     expect(repository.firstRoot).toBe(first);
     expect((await source(null, "offline").refresh(NOW_MS))?.version).toBe("0.2.0");
+  });
+
+  test("leads members of an older core on, though the one who filled it began later", async () => {
+    const old = repository.firstRoot;
+    repository.keys.root.push(makeKey());
+    repository.publish("root");
+    repository.publish("root", "timestamp");
+    const later = { trustedRoot: repository.served("root"), directory: join(directory, "later") };
+    const filler = new TufReleaseSource({ ...options(), ...later });
+    const release = await filler.refresh(NOW_MS);
+    for (const { path, content } of await filler.files(release!)) network.set(path, content);
+    expect(repository.firstRoot).toBe(old);
+    expect((await source(null, "offline").refresh(NOW_MS))?.version).toBe("0.2.0");
+    // Going back to a core with an older root keeps what was trusted.
+    const before = repository.served("timestamp");
+    repository.publish("timestamp");
+    await filler.refresh(NOW_MS);
+    repository.serve("timestamp", before);
+    const back = new TufReleaseSource({ ...options(), ...later, trustedRoot: old });
+    expect(await outcome(back.refresh(NOW_MS))).toBe("rollback");
+  });
+
+  test("takes no past roots from a liar", async () => {
+    const stranger = TestRepository.withRelease();
+    repository.publish("root");
+    const second = repository.served("root");
+    server.misbehave = (path) =>
+      path === "metadata/1.root.json" ? new Response(stranger.firstRoot) : null;
+    const filler = new TufReleaseSource({ ...options(), trustedRoot: second });
+    const release = await filler.refresh(NOW_MS);
+    const paths = (await filler.files(release!)).map(({ path }) => path);
+    expect(paths.filter((path) => path.endsWith("root.json"))).toEqual(["metadata/2.root.json"]);
   });
 
   test("may be empty or behind without a word", async () => {
@@ -217,10 +256,7 @@ describe("a hostile server", () => {
 
   function watchful(): TufReleaseSource {
     return new TufReleaseSource({
-      directory: join(directory, "node"),
-      channel: "stable",
-      trustedRoot: repository.firstRoot,
-      builtAtMs: 0,
+      ...options(),
       origins: [new HttpOrigin(server.url, limits)],
     });
   }
