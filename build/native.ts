@@ -14,7 +14,7 @@ const CACHE = join(ROOT, ".cache");
 const ZIG_HOME = join(CACHE, "zig");
 const ZIG_LIBRARY = join(ZIG_HOME, "node_modules", "@zigc", "lib");
 /** Where zig finds its library and keeps what it compiled; other compilers do not look at these. */
-const ZIG_ENVIRONMENT = {
+export const ZIG_ENVIRONMENT = {
   ZIG_LIB_DIR: ZIG_LIBRARY,
   ZIG_GLOBAL_CACHE_DIR: join(ZIG_HOME, "cache"),
   ZIG_LOCAL_CACHE_DIR: join(ZIG_HOME, "cache"),
@@ -102,7 +102,8 @@ export function hostTarget(): NativeTarget {
   throw new Error(`Cannot build: found processor ${process.arch}, needed x64 or arm64`);
 }
 
-async function findCompiler(target: NativeTarget): Promise<string[]> {
+/** The words of a command that compiles C for `target`; run it with ZIG_ENVIRONMENT. */
+export async function findCompiler(target: NativeTarget): Promise<string[]> {
   if (target === hostTarget()) {
     const named = process.env["CC"];
     if (named !== undefined && named !== "") return named.split(" ");
