@@ -32,7 +32,7 @@ const FAULTS: Readonly<Record<string, () => void>> = {
   hang: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
   leak: () => {
     const held: Uint8Array[] = [];
-    setInterval(() => held.push(new Uint8Array(32 << 20).fill(1)), 50);
+    setInterval(() => held.push(new Uint8Array(2 << 20).fill(1)), 10);
   },
   damage: damageDatabase,
   // Less free disk than is needed is a fault of the node's health.
