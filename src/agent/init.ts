@@ -23,6 +23,7 @@ import {
 } from "../domain/identity/index.ts";
 import { voteWeight } from "../domain/trust/index.ts";
 import { createFirstGroups } from "./groups.ts";
+import { JOINING_FILE } from "./joining-key.ts";
 import { holdsNode, NODE_FILES, saveNodeState } from "./node-state.ts";
 
 /** Least share of the weight for decisions among the distrustful; the Byzantine bound may ask for more. */
@@ -49,7 +50,7 @@ export async function initNetwork(config: Config, options: { name: string }): Pr
   });
 }
 
-/** Runs `make` on the locked directory; when it fails, nothing of a node is left behind. */
+/** Runs `make` on the locked directory; when it fails, nothing of a node is left behind but a key that may be a member. */
 export async function inNewNode<T>(
   config: Config,
   command: string,
@@ -69,7 +70,7 @@ export async function inNewNode<T>(
       return await make(directory);
     } catch (error) {
       removeNode(directory);
-      directory.discard();
+      if (!directory.has(JOINING_FILE)) directory.discard();
       throw error;
     }
   } finally {

@@ -1,41 +1,27 @@
-/** Makes this state directory a node of another's network: asks the token's addresses in turn, keeps nothing until one says yes. */
+/**
+ * Makes this state directory a node of another's network. Nothing is kept unless the network says yes, but for the
+ * key that asked while nobody knows whether it did.
+ */
 
 import { randomBytes } from "node:crypto";
+import type { StateDirectory } from "../adapters/state/index.ts";
 import {
   asGroupId,
-  type ErrorCode,
   errorCodeOf,
   MyceliumError,
-  messageOf,
   type NetworkId,
   type NodeId,
 } from "../base/index.ts";
-import { errorAnswerShape, VERSION } from "../domain/api/index.ts";
+import { VERSION } from "../domain/api/index.ts";
 import type { Config } from "../domain/config/index.ts";
 import { decodeJoinToken } from "../domain/identity/index.ts";
-import {
-  buildEnrolRequest,
-  ENROL_REPLY_SIZE_BYTES_MAX,
-  type Enrolled,
-  encodeMemberList,
-  openEnrolReply,
-  type PendingEnrolment,
-} from "../runtime/membership/index.ts";
+import { buildEnrolRequest, encodeMemberList } from "../runtime/membership/index.ts";
 import { announcementOf } from "./announce.ts";
+import { enrol } from "./enrol.ts";
 import { createEmptyGroups } from "./groups.ts";
 import { inNewNode, newNodeKey, withLog } from "./init.ts";
+import { forgetJoiningKey, keepJoiningKey, readJoiningKey } from "./joining-key.ts";
 import { MEMBERS_FILE, saveNodeState } from "./node-state.ts";
-
-const ATTEMPT_TIMEOUT_MS = 15_000;
-/** Refusals another address would not lift. */
-const TEMPORARY = new Set<ErrorCode>([
-  "UNREACHABLE",
-  "TIMEOUT",
-  "OVERLOADED",
-  "NO_QUORUM",
-  "NOT_LEADER",
-  "CLOSED",
-]);
 
 export interface JoinedNetwork {
   readonly nodeId: NodeId;
@@ -46,7 +32,7 @@ export interface JoinedNetwork {
 /** Throws what is wrong with the token, what the network refuses, or UNREACHABLE. */
 export async function joinNetwork(
   config: Config,
-  options: { token: string },
+  options: { readonly token: string; readonly roundPauseMs?: number },
 ): Promise<JoinedNetwork> {
   const token = decodeJoinToken(options.token, Date.now());
   const wanted = config.networkId === "testnet" ? null : config.networkId;
@@ -58,7 +44,8 @@ export async function joinNetwork(
     );
   }
   return inNewNode(config, "join", async (directory) => {
-    const key = newNodeKey(config);
+    const asked = config.privateKey === null ? readJoiningKey(directory, options.token) : null;
+    const key = asked ?? newNodeKey(config);
     const gossip = config.gossip ? config.gossipPort : null;
     const ports = { http: config.port, p2p: config.p2pPort, gossip };
     const pending = buildEnrolRequest({
@@ -70,82 +57,23 @@ export async function joinNetwork(
       wallMs: Date.now(),
       replySecret: new Uint8Array(randomBytes(32)),
     });
-    const enrolled = await enrol(pending);
+    const enrolled = await enrol(pending, {
+      ...options,
+      asking: () => keepJoiningKey(directory, options.token, key),
+    }).catch((error: unknown) => {
+      endJoining(directory, error);
+      throw error;
+    });
     const { network, isolationKey, encodedGrant } = enrolled;
     await withLog(directory, (log) => createEmptyGroups(log, enrolled.groups.map(asGroupId)));
     directory.write(MEMBERS_FILE, encodeMemberList(enrolled.members));
     saveNodeState(directory, { key, network, isolationKey, grant: encodedGrant });
+    forgetJoiningKey(directory);
     return { nodeId: key.nodeId, networkId: network.id, networkName: network.genesis.name };
   });
 }
 
-async function enrol(pending: PendingEnrolment): Promise<Enrolled> {
-  const failures: string[] = [];
-  for (const address of pending.token.addresses) {
-    try {
-      return openEnrolReply(pending, await ask(address, pending.body), Date.now());
-    } catch (error) {
-      const code = errorCodeOf(error);
-      if (code === undefined || !TEMPORARY.has(code)) throw error;
-      failures.push(`${address}: ${messageOf(error)}`);
-    }
-  }
-  throw new MyceliumError(
-    "UNREACHABLE",
-    `Cannot join: no node answered at any of the token's addresses (${failures.join("; ")}); check that they run ` +
-      "and that this machine reaches them",
-  );
-}
-
-async function ask(address: string, body: Uint8Array): Promise<Uint8Array> {
-  let response: Response;
-  try {
-    response = await fetch(`http://${address}/enrol`, {
-      method: "POST",
-      body,
-      redirect: "error",
-      signal: AbortSignal.timeout(ATTEMPT_TIMEOUT_MS),
-    });
-  } catch (error) {
-    throw new MyceliumError("UNREACHABLE", whyUnreachable(error), { cause: error });
-  }
-  const answer = await boundedBody(response);
-  if (response.ok) return answer;
-  throw refusalOf(address, response.status, answer);
-}
-
-/** In a person's words where the system has only a code. */
-function whyUnreachable(error: unknown): string {
-  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
-  if (code === "ConnectionRefused" || code === "ECONNREFUSED") return "nothing listens there";
-  if (name === "TimeoutError") return `no answer within ${ATTEMPT_TIMEOUT_MS / 1_000} s`;
-  return messageOf(error);
-}
-
-async function boundedBody(response: Response): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const part of response.body ?? []) {
-    sizeBytes += part.length;
-    if (sizeBytes > ENROL_REPLY_SIZE_BYTES_MAX) {
-      throw new MyceliumError(
-        "TOO_LARGE",
-        `Cannot join: the answer is over ${ENROL_REPLY_SIZE_BYTES_MAX} bytes`,
-      );
-    }
-    parts.push(part);
-  }
-  return new Uint8Array(Buffer.concat(parts));
-}
-
-function refusalOf(address: string, status: number, answer: Uint8Array): MyceliumError {
-  try {
-    const { error } = errorAnswerShape(JSON.parse(new TextDecoder().decode(answer)), "the answer");
-    return new MyceliumError(error.code as ErrorCode, error.message);
-  } catch {
-    return new MyceliumError(
-      "UNREACHABLE",
-      `what answers there is not a Mycelium node (HTTP ${status} from ${address})`,
-    );
-  }
+/** The answer may yet come to the same key: it is kept for the next try with this token. */
+function endJoining(directory: StateDirectory, error: unknown): void {
+  if (errorCodeOf(error) !== "OUTCOME_UNKNOWN") forgetJoiningKey(directory);
 }

@@ -17,8 +17,10 @@ import { syncPath } from "./sync-path.ts";
 const ASIDE = "before-join";
 /** The same, while it is being filled or emptied: what is still in place belongs to the old state. */
 const PARTIAL = "before-join.partial";
-/** What stays in place: the operator's settings, the log, and the program that runs. */
-const STAYS = new Set([ASIDE, PARTIAL, "config.toml", "mycelium.log", "mycelium.log.1", "slots"]);
+/** What stays in place: the operator's settings, the log, the program that runs, and the key of a join without answer. */
+const STAYS = new Set([
+  ...[ASIDE, PARTIAL, "config.toml", "mycelium.log", "mycelium.log.1", "slots", "joining.key"],
+]);
 
 /** The node must not run. */
 export function setAside(stateDirectory: string): void {

@@ -3,7 +3,7 @@ export {
   type PlacementInput,
   takesPart,
 } from "./decide-replicas.ts";
-export { ENROL_REPLY_SIZE_BYTES_MAX } from "./enrol-message.ts";
+export { decodeEnrolRequest, ENROL_REPLY_SIZE_BYTES_MAX } from "./enrol-message.ts";
 export { Enrolment, type EnrolmentOptions } from "./enrolment.ts";
 export { createInvite, type Invite, type InviteOptions, type InviteRequest } from "./invite.ts";
 export {
