@@ -239,7 +239,7 @@ function shardOptions(
   database: SqliteShardDatabase,
   log: GroupLog,
 ): ShardOptions {
-  const { config, consensus, grant, host, membership, onApplied, state, transport } = wiring;
+  const { config, consensus, grant, host, links, membership, onApplied, state, transport } = wiring;
   const self = grant.member;
   return {
     shard: group,
@@ -261,6 +261,10 @@ function shardOptions(
     },
     entropy: (sizeBytes) => new Uint8Array(randomBytes(sizeBytes)),
     replicaNodes: () => otherReplicas(consensus, group, self),
+    quorumUnseenMs: () => {
+      const configuration = consensus.configuration(group);
+      return configuration === null ? 0 : links.quorumUnseenMs(configuration, self);
+    },
     onApplied: () => onApplied.get(group)?.(),
     onFatal: host.onFatal,
     limits: shardLimits(config),

@@ -1,6 +1,7 @@
 /** Which nodes are linked now, and since when the others are not: what placement and status judge by. */
 
-import type { NodeId } from "../base/index.ts";
+import { type NodeId, nodeOfReplica, type ReplicaId } from "../base/index.ts";
+import { type Configuration, hasQuorum } from "../domain/raft/index.ts";
 import type { Clock, PeerHello } from "../ports/index.ts";
 
 interface Standing {
@@ -37,6 +38,18 @@ export class Links {
     const standing = this.#nodes.get(node);
     if (standing === undefined) return this.#clock.monotonicMs() - this.#startedAtMs;
     return standing.lostAtMs === null ? 0 : this.#clock.monotonicMs() - standing.lostAtMs;
+  }
+
+  /** How long no quorum of a group was linked with this node at once; 0 while one is. */
+  quorumUnseenMs(configuration: Configuration, self: NodeId): number {
+    const unseenMs = (replica: ReplicaId): number => {
+      const node = nodeOfReplica(replica);
+      return node === self ? 0 : this.unseenMs(node);
+    };
+    const times = [...configuration.voters, ...configuration.outgoing]
+      .map(({ replica }) => unseenMs(replica))
+      .sort((a, b) => a - b);
+    return times.find((ms) => hasQuorum(configuration, (one) => unseenMs(one) <= ms)) ?? 0;
   }
 
   /** Forgets nodes that are no members any more. */

@@ -83,6 +83,7 @@ function openShard(scheduler: Scheduler, log: ImmediateLog): Shard {
       },
       entropy: (sizeBytes) => new Uint8Array(sizeBytes),
       replicaNodes: () => [],
+      quorumUnseenMs: () => 0,
       onApplied: () => undefined,
       onFatal: (error) => {
         throw error;

@@ -292,6 +292,7 @@ export class SimProcess {
       entropy: (sizeBytes) =>
         Uint8Array.from({ length: sizeBytes }, () => machine.random.below(256)),
       replicaNodes: () => otherReplicas(this.#consensus.configuration(group), machine.node),
+      quorumUnseenMs: () => 0,
       onApplied: () => undefined,
       onFatal: (error) => world.fatal(machine, this, error),
       limits: {

@@ -21,6 +21,8 @@ export interface ShardLimits {
   readonly forwardsMax: number;
   /** How long a gateway retries before it gives up. */
   readonly retryMs: number;
+  /** It gives up sooner without a leader, when no quorum has been linked for so long. */
+  readonly cutOffMs: number;
   /** One round trip to a leader. */
   readonly forwardTimeoutMs: number;
   /** A writing statement's deadline. */
@@ -68,6 +70,7 @@ export const SHARD_LIMITS: ShardLimits = {
   requestBytesMax: 7 << 20,
   forwardsMax: 2,
   retryMs: 10_000,
+  cutOffMs: 2_000,
   forwardTimeoutMs: 5_000,
   writeDeadlineMs: 2_000,
   interactiveContendedMs: 1_000,
@@ -118,6 +121,8 @@ export interface ShardOptions {
   readonly entropy: (sizeBytes: number) => Uint8Array;
   /** Other nodes that hold replicas of this shard, for snapshots and digests. */
   readonly replicaNodes: () => readonly NodeId[];
+  /** How long this node has not been linked with a quorum of the shard; 0 while it is. */
+  readonly quorumUnseenMs: () => number;
   /** Told of each applied batch's index; the agent refreshes what it reads from the shard. */
   readonly onApplied: () => void;
   /** An error this loop cannot live with: the agent ends. */

@@ -14,6 +14,7 @@ import type { Request, SignedBundle } from "../../domain/replication/index.ts";
 import type { Program, ProgramResult, SqlRole } from "../../domain/sql/index.ts";
 import type { ReadOptions, SqlService, SqlTransaction } from "../../ports/index.ts";
 import { BundleSigner } from "./bundles.ts";
+import { CutOff } from "./cut-off.ts";
 import { Forwarder } from "./forwarder.ts";
 import { mayHaveRun } from "./may-have-run.ts";
 import type { ShardOptions } from "./options.ts";
@@ -40,6 +41,7 @@ export class ShardRouter implements SqlService {
   readonly #loop: ShardLoop;
   readonly #signer: BundleSigner;
   readonly #forwarder: Forwarder;
+  readonly #cutOff: CutOff;
 
   constructor(options: ShardOptions, loop: ShardLoop) {
     this.#options = options;
@@ -51,6 +53,7 @@ export class ShardRouter implements SqlService {
       () => loop.context.pinnedTimeMs,
     );
     this.#forwarder = new Forwarder(options, loop, this.#signer);
+    this.#cutOff = new CutOff(options, loop.context);
   }
 
   async write(request: Request): Promise<ProgramResult> {
@@ -71,7 +74,7 @@ export class ShardRouter implements SqlService {
         last = error;
       }
       await this.#leaderMayHaveChanged();
-    } while (this.#options.clock.monotonicMs() < deadlineMs);
+    } while (this.#mayRetry(deadlineMs));
     throw uncertain ? unknownOutcome(last) : this.#noQuorum(last);
   }
 
@@ -117,8 +120,12 @@ export class ShardRouter implements SqlService {
         last = error;
       }
       await this.#leaderMayHaveChanged();
-    } while (this.#options.clock.monotonicMs() < deadlineMs);
+    } while (this.#mayRetry(deadlineMs));
     throw this.#noQuorum(last);
+  }
+
+  #mayRetry(deadlineMs: number): boolean {
+    return this.#options.clock.monotonicMs() < deadlineMs && !this.#cutOff.isCutOff;
   }
 
   /** Whoever was answered here sees it here: a moment, unless this node cannot apply what it has. */
@@ -135,9 +142,9 @@ export class ShardRouter implements SqlService {
   }
 
   async #strong(): Promise<void> {
-    const { retryMs } = this.#options.limits;
+    const { gate } = this.#loop.context;
     try {
-      await this.#loop.context.gate.strong(retryMs);
+      await this.#cutOff.wait((timeoutMs) => gate.strong(timeoutMs));
     } catch (error) {
       throw this.#noQuorum(error);
     }
