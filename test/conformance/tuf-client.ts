@@ -15,7 +15,8 @@ import { HttpOrigin } from "../../src/adapters/release/http-origin.ts";
 import { MetadataStore } from "../../src/adapters/release/metadata-store.ts";
 import type { Origin } from "../../src/adapters/release/origin.ts";
 import { TargetDownloads } from "../../src/adapters/release/target-downloads.ts";
-import { TufClient, type TufRepository } from "../../src/adapters/release/tuf-client.ts";
+import { TufClient } from "../../src/adapters/release/tuf-client.ts";
+import type { TufRepository } from "../../src/adapters/release/tuf-repository.ts";
 import { messageOf, present } from "../../src/base/index.ts";
 import { requireFile, targetDigest, targetPath } from "../../src/domain/update/index.ts";
 

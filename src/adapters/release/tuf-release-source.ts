@@ -28,7 +28,8 @@ import { fromFirst, worstOf } from "./from-first.ts";
 import { MetadataStore } from "./metadata-store.ts";
 import { collect, type Origin } from "./origin.ts";
 import { notThere, TargetDownloads, type WantedFile } from "./target-downloads.ts";
-import { TufClient, type TufRepository } from "./tuf-client.ts";
+import { TufClient } from "./tuf-client.ts";
+import type { TufRepository } from "./tuf-repository.ts";
 
 export interface TufReleaseSourceOptions {
   /** For trusted metadata and downloads: STATE/update. */
