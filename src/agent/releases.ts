@@ -1,6 +1,5 @@
 /** Where this node's releases come from, by its settings; null where it trusts no publisher. */
 
-import { mkdirSync } from "node:fs";
 import { releaseSource } from "../adapters/release/index.ts";
 import { MyceliumError, messageOf, utf8 } from "../base/index.ts";
 import { BUILT_AT_MS, TRUSTED_ROOT } from "../domain/api/index.ts";
@@ -16,7 +15,6 @@ export function openReleases(core: Core, readFromNetwork: ReadFromNetwork): Rele
   try {
     const trustedRoot = readTrustedRoot(core);
     if (trustedRoot === null) return null;
-    mkdirSync(directory.file("update"), { recursive: true, mode: 0o700 });
     return releaseSource({
       directory: directory.file("update"),
       channel: config.updateChannel,

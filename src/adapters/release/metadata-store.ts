@@ -24,10 +24,9 @@ const TIME = "time";
 export class MetadataStore {
   readonly #directory: string;
 
-  /** Made when missing (0700). */
+  /** Made with its first file (0700): a node starts on a full disk as well. */
   constructor(directory: string) {
     this.#directory = directory;
-    mkdirSync(path.join(directory, ROOTS), { recursive: true, mode: 0o700 });
   }
 
   /** Null when there is none. */
@@ -60,7 +59,7 @@ export class MetadataStore {
 
   /** Versions of the roots that are kept, ascending. */
   rootVersions(): readonly number[] {
-    return readdirSync(path.join(this.#directory, ROOTS))
+    return filesOf(path.join(this.#directory, ROOTS))
       .flatMap((name) => /^([1-9]\d{0,8})\.json$/.exec(name)?.[1] ?? [])
       .map(Number)
       .sort((a, b) => a - b);
@@ -68,11 +67,10 @@ export class MetadataStore {
 
   /** Forgets all trust but the time: another publisher's root was configured. */
   clear(): void {
-    for (const name of readdirSync(this.#directory)) {
+    for (const name of filesOf(this.#directory)) {
       if (name.endsWith(".json")) rmSync(path.join(this.#directory, name));
     }
     rmSync(path.join(this.#directory, ROOTS), { recursive: true, force: true });
-    mkdirSync(path.join(this.#directory, ROOTS), { mode: 0o700 });
   }
 
   /** Unix milliseconds; 0 before the first. */
@@ -112,6 +110,7 @@ export class MetadataStore {
 }
 
 function replaceDurably(file: string, content: Uint8Array): void {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.new`;
   const descriptor = openSync(temporary, "w", 0o600);
   try {
@@ -126,6 +125,15 @@ function replaceDurably(file: string, content: Uint8Array): void {
     fsyncSync(directory);
   } finally {
     closeSync(directory);
+  }
+}
+
+/** Empty where the directory is missing or unreadable. */
+function filesOf(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
   }
 }
 

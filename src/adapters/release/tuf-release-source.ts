@@ -179,6 +179,7 @@ export class TufReleaseSource implements ReleaseSource {
    * saved time then.
    */
   async #verified(): Promise<TufRepository> {
+    if (this.#repository === null) await this.#last;
     if (this.#repository === null) await this.refresh(0);
     if (this.#repository !== null) return this.#repository;
     throw new MyceliumError(
