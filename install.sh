@@ -123,7 +123,7 @@ choose_source() {
 choose_places() {
   system_state=/var/lib/mycelium
   if [ "$(id -u)" = 0 ]; then
-    prefix=${prefix:-/usr/local} state=${state:-$system_state} cache=/var/cache/mycelium
+    prefix=${prefix:-/usr/local} state=${state:-$system_state} cache=${XDG_CACHE_HOME:-/var/cache}/mycelium
   else
     [ -n "${HOME:-}" ] || [ -n "$prefix$state" ] || fail "HOME is not set: name --prefix and --state"
     prefix=${prefix:-$HOME/.local} state=${state:-${XDG_STATE_HOME:-$HOME/.local/state}/mycelium}

@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { freePorts } from "./free-ports.ts";
+import { makeRelease, makeReleaseKey } from "./release-fixture.ts";
 
 const REPOSITORY = resolve(import.meta.dir, "../../..");
 const scratch = mkdtempSync(join(tmpdir(), "mycelium-install-"));
@@ -25,10 +26,20 @@ class Machine {
     this.ports = ports;
   }
 
+  /** From the checkout, which is built. */
+  build(...flags: string[]) {
+    return this.#install("./install.sh", flags);
+  }
+
+  /** The same program, from a release directory. */
   install(...flags: string[]) {
+    return this.#install(join(release(), "install.sh"), flags);
+  }
+
+  #install(script: string, flags: readonly string[]) {
     const places = ["--prefix", this.prefix, "--state", this.state];
     const ports = ["--port", String(this.ports.port), "--p2p-port", String(this.ports.p2pPort)];
-    return this.#run("./install.sh", [...places, ...ports, ...flags]);
+    return this.#run("sh", [script, ...places, ...ports, ...flags]);
   }
 
   uninstall(...flags: string[]) {
@@ -63,6 +74,15 @@ class Machine {
   }
 }
 
+/** Made of what the first installation has built. */
+function release(): string {
+  const directory = join(scratch, "release");
+  if (existsSync(directory)) return directory;
+  const program = readFileSync(join(REPOSITORY, "dist/mycelium"));
+  makeRelease({ directory, key: makeReleaseKey(), url: "", versions: { "0.1.0": program } });
+  return directory;
+}
+
 const first = new Machine("first", await freePorts());
 const second = new Machine("second", await freePorts());
 
@@ -75,14 +95,14 @@ afterAll(() => {
 
 describe("install.sh", () => {
   test("--dry-run says what it would do and does nothing", () => {
-    const { status, out } = first.install("--dry-run");
+    const { status, out } = first.build("--dry-run");
     expect(status).toBe(0);
     expect(out).toContain(`cp ${REPOSITORY}/dist/mycelium`);
     expect(existsSync(first.prefix)).toBe(false);
   });
 
   test("refuses unknown flags and does nothing", () => {
-    expect(first.install("--prefx=x").status).toBe(1);
+    expect(first.build("--prefx=x").status).toBe(1);
     expect(existsSync(first.prefix)).toBe(false);
   });
 
@@ -99,7 +119,7 @@ describe("install.sh", () => {
   });
 
   test("makes and starts a healthy network of one node and says what to type next", () => {
-    const { status, out, error } = first.install("--network", "home");
+    const { status, out, error } = first.build("--network", "home");
     expect({ status, error }).toMatchObject({ status: 0 });
     expect(out).toContain("healthy");
     expect(out).toContain("token create");
@@ -113,11 +133,13 @@ describe("install.sh", () => {
     expect(existsSync(join(first.state, "mycelium.pid"))).toBe(true);
   });
 
-  test("run again it upgrades: the same node, running", () => {
+  test("run again, from a release of the same program, it does nothing: the same node, running", () => {
     const before = first.status();
     expect(first.mycelium("sql", "CREATE TABLE kept (x)").status).toBe(0);
-    expect(first.install().status).toBe(0);
+    const pid = readFileSync(join(first.state, "mycelium.pid"), "utf8");
+    expect(first.install()).toMatchObject({ status: 0 });
     expect(first.status().node.id).toBe(before.node.id);
+    expect(readFileSync(join(first.state, "mycelium.pid"), "utf8")).toBe(pid);
     expect(first.mycelium("sql", "INSERT INTO kept VALUES (7)").status).toBe(0);
     expect(first.mycelium("sql", "SELECT x FROM kept", "--format", "csv").out).toContain("7");
   });
