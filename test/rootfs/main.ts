@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   const scratch = mkdtempSync(join(tmpdir(), "mycelium-rootfs-"));
   const rootfs = debianRootfs(arch);
   makeBridge();
-  const releases = new Releases(scratch, arch);
+  const releases = await Releases.open(scratch, arch);
   const machines = ["first", "second"].map(
     (name, i) =>
       new Machine({
@@ -59,7 +59,7 @@ async function main(): Promise<number> {
   } finally {
     if (values.keep) await untilKeyPressed(scratch);
     await Promise.all(machines.map((machine) => machine.stop()));
-    await releases.close();
+    releases.close();
     removeBridge();
     rmSync(scratch, { recursive: true, force: true });
   }
