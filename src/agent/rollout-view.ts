@@ -4,6 +4,7 @@ import type { Problem, UpdateStatus } from "../domain/api/index.ts";
 import type { Decision } from "../domain/trust/index.ts";
 import {
   hasEnded,
+  holdBack,
   type NodeUpdateView,
   plannedWaves,
   type RolloutPlan,
@@ -12,7 +13,7 @@ import type { Metrics } from "../ports/index.ts";
 import type { NodePart, ReleaseWatch } from "../runtime/update/index.ts";
 import type { Core } from "./core.ts";
 import type { Rollouts } from "./rollouts.ts";
-import { surroundings } from "./surroundings.ts";
+import { runningVersions, surroundings } from "./surroundings.ts";
 
 const LINE_MAX = 1_000;
 const PHASES = [
@@ -50,6 +51,8 @@ export function updateStatus({ core, part, rollouts, configured }: UpdateParts):
     available: availableOf(watch),
     checkedAtMs: watch.checkedAtMs,
     checkProblem: watch.problem === null ? null : line(watch.problem),
+    heldBack:
+      watch.latest === null ? null : holdBack(watch.latest.version, runningVersions(core), plan),
     plan: plan === null ? null : planView(plan, core, rollouts.decision(plan.operation)),
   };
 }
@@ -76,6 +79,15 @@ export function updateProblems(update: UpdateStatus, self: string): readonly Pro
         `version ${plan.version} waits for your approval`,
         `UPDATE_APPROVAL is operator on this node${plan.notes === "" ? "" : `; what is new: ${plan.notes}`}`,
         `\`mycelium update approve ${plan.version}\`, or \`mycelium update abort\``,
+      ),
+    );
+  }
+  if (update.heldBack !== null && plan?.state !== "reverted" && update.available !== null) {
+    found.push(
+      notice(
+        `version ${update.available.version} is not rolled out`,
+        update.heldBack,
+        "`mycelium update status` shows more",
       ),
     );
   }

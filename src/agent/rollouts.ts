@@ -1,7 +1,8 @@
 /** The network's updates, wired: the decisions on them, the rollout, and what operators do to it. */
 
 import { randomBytes } from "node:crypto";
-import { asRequestId, MyceliumError, type NodeId, toHex } from "../base/index.ts";
+import type { StateDirectory } from "../adapters/state/index.ts";
+import { asRequestId, fromUtf8, MyceliumError, type NodeId, toHex, utf8 } from "../base/index.ts";
 import type { Architecture, RolloutPlan } from "../domain/update/index.ts";
 import type { ReleaseSource } from "../ports/index.ts";
 import { DecisionLoop, DecisionStore } from "../runtime/decision/index.ts";
@@ -29,7 +30,9 @@ import {
   surroundings,
 } from "./surroundings.ts";
 
+/** How this node voted in decisions, and the plan under which it last switched. */
 const VOTES_FILE = "votes";
+const ATTEMPT_FILE = "update-attempt";
 const ARCH: Architecture = process.arch === "arm64" ? "arm64" : "x64";
 
 /** The rollout as this node reaches it; `store` is null where it holds no replica of `system`. */
@@ -162,6 +165,7 @@ export class Rollouts {
       arch: ARCH,
       approval: core.config.updateApproval,
       release: (version) => this.watch.release(version),
+      channelVersion: (asked) => this.watch.channelVersion(asked),
       plan: () => this.plan(),
       view: () => part.view(),
       running: () => runningVersions(core),
@@ -221,6 +225,7 @@ export class Rollouts {
       leads: () => this.#leads(),
       proposes: source !== null,
       windowOpen: () => isWindowOpen(core),
+      attempt: new LastAttempt(core.directory),
       canBeSpared: () => canBeSpared(core),
       onChange: () => this.#decisions?.wake(),
       ...core.host,
@@ -229,6 +234,27 @@ export class Rollouts {
 
   #leads(): boolean {
     return this.#options.core.consensus.groupStatus(SYSTEM)?.isReady === true;
+  }
+}
+
+/** In memory once read: it is asked for in every round. */
+class LastAttempt {
+  readonly #directory: StateDirectory;
+  #plan: string | null;
+
+  constructor(directory: StateDirectory) {
+    this.#directory = directory;
+    const content = directory.read(ATTEMPT_FILE);
+    this.#plan = content === null ? null : fromUtf8(content);
+  }
+
+  read(): string | null {
+    return this.#plan;
+  }
+
+  record(plan: string): void {
+    this.#directory.write(ATTEMPT_FILE, utf8(plan));
+    this.#plan = plan;
   }
 }
 

@@ -30,6 +30,9 @@ export interface ReleaseSource {
   /** A release that the metadata of the last refresh names, whatever the channel is at; null when it does not. */
   release(version: string): Promise<Release | null>;
 
+  /** All versions that the metadata of the last refresh names, in no order. */
+  versions(): Promise<readonly string[]>;
+
   /** Of the last refresh; an origin that only lags behind is none. */
   problems(): readonly OriginProblem[];
 

@@ -22,6 +22,7 @@ import {
   targetPath,
   tufReasonOf,
   tufRefusal,
+  versionOfTarget,
 } from "../../domain/update/index.ts";
 import type { OriginProblem, ReleaseFile, ReleaseSource } from "../../ports/index.ts";
 import { fromFirst, worstOf } from "./from-first.ts";
@@ -76,6 +77,12 @@ export class TufReleaseSource implements ReleaseSource {
     const files = await Promise.all(names.map((name) => repository.find(name)));
     if (files.every((file) => file === null)) return null;
     return this.#readRelease({ version, notes: "" });
+  }
+
+  async versions(): Promise<readonly string[]> {
+    const names = await (await this.#verified()).topTargets();
+    const found = names.flatMap((name) => versionOfTarget(name) ?? []);
+    return [...new Set(found)];
   }
 
   async files(release: Release): Promise<readonly ReleaseFile[]> {

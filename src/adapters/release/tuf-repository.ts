@@ -57,6 +57,12 @@ export class TufRepository {
     return this.#trusted.timestamp?.version ?? 0;
   }
 
+  /** Names of the targets that the top role itself signed. */
+  async topTargets(): Promise<readonly string[]> {
+    const { targets } = await this.load("targets", this.#trusted.topDelegator);
+    return Object.keys(targets);
+  }
+
   /** 5.6.7: through the delegations, in their order and depth first; null when no role that may has it. */
   async find(target: string): Promise<TargetFile | null> {
     const visited = new Set<string>();

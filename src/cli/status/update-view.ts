@@ -58,6 +58,7 @@ function factRows({ approval, available, channel, ...rest }: UpdateStatus, nowMs
     ["looked", ago],
   ];
   if (!configured) rows.push(["", "no trusted root: set UPDATE_ROOT to take updates"]);
+  if (rest.heldBack !== null) rows.push(["held back", rest.heldBack]);
   if (checkProblem !== null) rows.push(["problem", checkProblem]);
   if (node.problem !== null) rows.push(["problem", node.problem]);
   if (node.refused !== null) rows.push(["taken back", node.refused]);

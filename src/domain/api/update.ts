@@ -113,6 +113,8 @@ export const updateStatusShape = object({
   checkedAtMs: nullable(integer()),
   /** Why the last look found nothing, or one of its sources gave nothing. */
   checkProblem: nullable(line),
+  /** Why what is available is not on its way; null when it is, or runs everywhere. */
+  heldBack: nullable(line),
   /** The latest rollout of the network; null when there was none. */
   plan: nullable(planShape),
 });

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import type { NodeId } from "../../base/index.ts";
 import { SeededRandom } from "../../base/index.ts";
@@ -6,6 +6,9 @@ import type { SignedPart } from "../identity/index.ts";
 import { certificateOf, verifyCertificate } from "./certificate.ts";
 import { commitmentOf, type DecisionStatement, openStatement } from "./decision-statement.ts";
 import { Ballot, COMMIT_MS, NETWORK, REVEAL_MS, VALUE_A, VALUE_B } from "./testing/ballot.ts";
+
+// A machine that is busy with other things takes its time.
+setDefaultTimeout(60_000);
 
 interface Logged {
   readonly said: DecisionStatement;

@@ -30,6 +30,7 @@ export {
   STATE_FORMAT,
   type TargetNames,
   targetNames,
+  versionOfTarget,
 } from "./release.ts";
 export { metadataPath, type TargetDigest, targetDigest, targetPath } from "./release-paths.ts";
 export {
@@ -62,7 +63,10 @@ export {
 export {
   type CoreChoice,
   coresOfVersion,
+  holdBack,
   isCurrent,
+  isTowards,
+  nextVersion,
   rollbackDigest,
   rollbackPlan,
   updatePlan,

@@ -83,6 +83,12 @@ export function targetNames(version: string, arch: Architecture): TargetNames {
   };
 }
 
+/** The version whose shipped file a TUF target is; null for all others. */
+export function versionOfTarget(name: string): string | null {
+  const [version = "", ...rest] = name.split("/");
+  return ARCHITECTURES.some((arch) => rest.join("/") === `mycelium-linux-${arch}`) ? version : null;
+}
+
 export function channelTargetName(channel: Channel): string {
   return `channels/${channel}.json`;
 }

@@ -10,6 +10,8 @@ export interface NodeFacts {
   readonly arch: Architecture;
   readonly sqlite: string;
   readonly view: NodeUpdateView;
+  /** The plan under which it last went down for a switch. */
+  readonly attempted: string | null;
   /** Whether its maintenance window lets it switch now. */
   readonly windowOpen: boolean;
 }
@@ -63,8 +65,7 @@ function standing(
   if (view.phase === "none") return unable("it was started without the launcher: it has no slots");
   if (wanted === null) return unable(`the release has no core for ${facts.arch}`);
   // What was taken back under an earlier plan says nothing of this one.
-  const wasTold = planNode(plan, facts.node)?.wave !== null;
-  if (view.refused?.coreSha256 === wanted && wasTold) {
+  if (view.refused?.coreSha256 === wanted && facts.attempted === plan.id) {
     return { phase: "reverted", progress: 100, reason: asReason(view.refused.reason) };
   }
   if (problem?.isFinal === true) return unable(problem.reason);

@@ -95,6 +95,47 @@ export function versionProblem(version: string, running: readonly string[]): str
   return null;
 }
 
+/** Whether with this version every node gets nearer to what the channel is at, and none further away. */
+export function isTowards(version: string, running: readonly string[], channel: string): boolean {
+  const step = compareVersions(version, channel);
+  if (step === null) return false;
+  return running.every((one) => {
+    const before = compareVersions(one, version);
+    if (before === null) return step === 0;
+    return step === 0 || (step < 0 ? before <= 0 : before >= 0);
+  });
+}
+
+/** The version to go to next: the channel's, or the last on the way there that can run beside what runs now. */
+export function nextVersion(
+  running: readonly string[],
+  channel: string,
+  known: readonly string[],
+): string | null {
+  const able = [channel, ...known]
+    .filter((version) => isTowards(version, running, channel))
+    .filter((version) => versionProblem(version, running) === null);
+  if (able.includes(channel)) return channel;
+  const isUpgrade = running.every((one) => (compareVersions(one, channel) ?? -1) <= 0);
+  const [nearest = null] = able.sort((a, b) => (compareVersions(b, a) ?? 0) * (isUpgrade ? 1 : -1));
+  return nearest !== null && running.every((one) => one === nearest) ? null : nearest;
+}
+
+/** Why what the channel is at is not on its way, for people; null when it is, or runs everywhere. */
+export function holdBack(
+  channel: string,
+  running: readonly string[],
+  latest: RolloutPlan | null,
+): string | null {
+  const isActive = latest !== null && ["proposed", "approved", "rolling"].includes(latest.state);
+  if (isActive || running.every((one) => one === channel)) return null;
+  if (latest?.state === "paused") return `the rollout of ${latest.version} is paused`;
+  if (latest !== null && latest.state !== "done") {
+    return `the rollout of ${latest.version} was ${latest.state}; \`mycelium update plan ${latest.version}\` tries again`;
+  }
+  return latest?.kind === "rollback" ? "nodes were rolled back" : versionProblem(channel, running);
+}
+
 /** Whether there is anything to do. */
 export function isCurrent(release: Release, reports: readonly NodeReport[]): boolean {
   return reports.every((report) => {

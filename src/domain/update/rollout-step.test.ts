@@ -11,7 +11,10 @@ import {
 } from "./rollout-plan.ts";
 import {
   coresOfVersion,
+  holdBack,
   isCurrent,
+  isTowards,
+  nextVersion,
   rollbackDigest,
   updatePlan,
   versionProblem,
@@ -351,4 +354,28 @@ test("a rollback names the cores that the slots hold, and its digest names its n
   expect(rollbackDigest("0.1.0", cores, [A])).not.toBe(rollbackDigest("0.1.0", cores, null));
   expect(isCurrent(RELEASE, reports)).toBe(true);
   expect(isCurrent(RELEASE, [report(A, "waiting")])).toBe(false);
+});
+
+test("a step goes towards the channel, one minor at a time, and takes nobody away from it", () => {
+  const known = ["0.1.0", "0.1.4", "0.2.0", "0.2.3", "0.3.0", "0.4.0"];
+  expect(nextVersion(["0.2.0"], "0.3.0", known)).toBe("0.3.0");
+  expect(nextVersion(["0.1.0", "0.1.4"], "0.3.0", known)).toBe("0.2.3");
+  expect(nextVersion(["0.1.0", "0.2.0"], "0.3.0", known)).toBe("0.2.3");
+  expect(nextVersion(["0.1.0", "0.2.3"], "0.3.0", known)).toBe("0.2.3");
+  expect(nextVersion(["0.0.9"], "0.3.0", ["0.3.0"])).toBeNull();
+  expect(nextVersion(["0.3.0"], "0.2.3", known)).toBe("0.2.3");
+  expect(nextVersion(["0.4.0"], "0.2.0", known)).toBe("0.3.0");
+  expect(isTowards("0.1.4", ["0.2.0"], "0.3.0")).toBe(false);
+  expect(isTowards("0.4.0", ["0.2.0"], "0.3.0")).toBe(false);
+});
+
+test("what holds an available version back is said", () => {
+  expect(holdBack("0.2.0", ["0.2.0"], null)).toBeNull();
+  expect(holdBack("0.2.0", ["0.1.0"], null)).toBeNull();
+  expect(holdBack("0.3.0", ["0.1.0"], null)).toContain("one minor apart");
+  const plan = updatePlan(RELEASE, [], { operation: 1, nowMs: 0 });
+  expect(holdBack("0.2.0", ["0.1.0"], plan)).toBeNull();
+  expect(holdBack("0.2.0", ["0.1.0"], { ...plan, state: "reverted" })).toContain(
+    "update plan 0.2.0",
+  );
 });

@@ -36,15 +36,18 @@ export interface ReleaseWatchOptions {
 
 /** After a start the node has other things to do. */
 const FIRST_CHECK_MS = 5_000;
-/** Between two looks that are made because somebody waits for a release this node does not know. */
-const WANTED_INTERVAL_MS = 5_000;
+/** Between two looks that are made because something is asked that this node does not know: more, the longer. */
+const WANTED_MIN_MS = 5_000;
+const WANTED_MAX_MS = 300_000;
 
 export class ReleaseWatch {
   readonly #options: ReleaseWatchOptions;
   #timer: Timer | null = null;
   #checking: Promise<Release | null> | null = null;
-  #lastWantedMs = Number.NEGATIVE_INFINITY;
+  #wanted = { afterMs: Number.NEGATIVE_INFINITY, pauseMs: WANTED_MIN_MS };
   #stopped = false;
+  /** Of a rollout; null while there is none. */
+  #kept: string | null = null;
   latest: Release | null = null;
   /** Wall time of the last look that gave an answer. */
   checkedAtMs: number | null = null;
@@ -74,14 +77,40 @@ export class ReleaseWatch {
 
   /** A version this node has verified; looks again, not too often, when it does not know it. */
   async release(version: string): Promise<Release | null> {
-    const { clock, source } = this.#options;
-    if (source === null) return null;
+    if (this.#options.source === null) return null;
     const known = await this.#known(version);
-    const nowMs = clock.monotonicMs();
-    if (known !== null || nowMs - this.#lastWantedMs < WANTED_INTERVAL_MS) return known;
-    this.#lastWantedMs = nowMs;
-    await this.#checkQuietly();
+    if (known !== null || !(await this.#lookAgain())) return known;
     return this.#known(version);
+  }
+
+  /** What the channel is at; looks again, not too often, when that is not the version that is asked about. */
+  async channelVersion(asked: string): Promise<string | null> {
+    if (this.latest?.version !== asked) await this.#lookAgain();
+    return this.latest?.version ?? null;
+  }
+
+  /** False when it is too early for that. */
+  async #lookAgain(): Promise<boolean> {
+    const { clock, source } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (source === null || nowMs < this.#wanted.afterMs) return false;
+    const { pauseMs } = this.#wanted;
+    this.#wanted = { afterMs: nowMs + pauseMs, pauseMs: Math.min(WANTED_MAX_MS, 2 * pauseMs) };
+    await this.#checkQuietly();
+    return true;
+  }
+
+  /** Versions that the verified metadata names; empty while there is none. */
+  async versions(): Promise<readonly string[]> {
+    const { source } = this.#options;
+    return source === null || this.latest === null ? [] : source.versions();
+  }
+
+  /** Keeps the signed files of one more version for the network: that of a rollout. */
+  async keepVersion(version: string): Promise<void> {
+    if (this.#kept === version) return;
+    this.#kept = version;
+    await this.#checkQuietly();
   }
 
   async #known(version: string): Promise<Release | null> {
@@ -105,7 +134,10 @@ export class ReleaseWatch {
       this.checkedAtMs = clock.wallMs();
       this.problem = source.problems()[0]?.error.message ?? null;
       if (release !== null) await this.#keep(release, source);
-      if (isNew) onChange();
+      if (isNew) {
+        this.#wanted = { ...this.#wanted, pauseMs: WANTED_MIN_MS };
+        onChange();
+      }
       return release;
     } catch (error) {
       metrics.count("mycelium_update_check_failures_total");
@@ -118,7 +150,7 @@ export class ReleaseWatch {
   async #keep(release: Release, source: ReleaseSource): Promise<void> {
     const { keeper, logger } = this.#options;
     if (keeper === null) return;
-    const files = await source.files(release);
+    const files = await this.#filesOf(release, source);
     const kept = await Promise.all(files.map(({ path }) => keeper.file(path)));
     const isSame = files.every(({ content }, i) => equal(content, kept[i] ?? null));
     if (isSame) return;
@@ -133,6 +165,14 @@ export class ReleaseWatch {
         reason: messageOf(error),
       });
     }
+  }
+
+  async #filesOf(release: Release, source: ReleaseSource): Promise<readonly ReleaseFile[]> {
+    const isOther = this.#kept !== null && this.#kept !== release.version;
+    const other = isOther ? await source.release(this.#kept ?? "") : null;
+    const files = [release, ...(other === null ? [] : [other])].map((one) => source.files(one));
+    const byPath = new Map((await Promise.all(files)).flat().map((file) => [file.path, file]));
+    return [...byPath.values()];
   }
 
   async #checkQuietly(): Promise<void> {

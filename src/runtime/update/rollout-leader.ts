@@ -9,6 +9,7 @@ import {
   hasEnded,
   isCurrent,
   type NodeReport,
+  nextVersion,
   planNode,
   type Release,
   type RolloutPlan,
@@ -74,6 +75,13 @@ export class RolloutLeader {
       logger.info("the rollout goes on", { version, state, reason });
     }
     return true;
+  }
+
+  /** On the way to what the channel is at; null when there is no step to it, or none is needed. */
+  nextVersion(channel: string, known: readonly string[]): string | null {
+    const running = this.#options.running();
+    if (running.every((version) => version === channel)) return null;
+    return nextVersion(running, channel, known);
   }
 
   /** Makes a plan for a release that was never planned. Null, or why there is none. */

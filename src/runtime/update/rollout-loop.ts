@@ -43,6 +43,8 @@ export interface RolloutLoopOptions {
   /** Whether a release that is found is proposed without being told. */
   readonly proposes: boolean;
   readonly windowOpen: () => boolean;
+  /** The plan under which this node last went down for a switch; durable when `record` returns. */
+  readonly attempt: { read(): string | null; record(plan: string): void };
   /** Whether every quorum stays without this node, as it sees the others itself. */
   readonly canBeSpared: () => boolean;
   readonly clock: Clock;
@@ -192,8 +194,10 @@ export class RolloutLoop {
   }
 
   #facts(): NodeFacts {
-    const { arch, part, sqlite, windowOpen } = this.#options;
-    return { node: this.#self, arch, sqlite, view: part.view(), windowOpen: windowOpen() };
+    const { arch, attempt, part, sqlite, windowOpen } = this.#options;
+    const attempted = attempt.read();
+    const view = part.view();
+    return { node: this.#self, arch, sqlite, view, attempted, windowOpen: windowOpen() };
   }
 
   /** What is in the store is what counts: a report whose fate is unknown is compared with it, and sent again. */
@@ -225,7 +229,7 @@ export class RolloutLoop {
   }
 
   async #switch(rows: RolloutRows, report: NodeReport, release: Release | null): Promise<void> {
-    const { access, canBeSpared, key, logger, part } = this.#options;
+    const { access, attempt, canBeSpared, key, logger, part } = this.#options;
     if (this.#busy !== null || !canBeSpared()) return;
     // Found in the standby after a restart of this process: only named as what is to be switched to.
     if (release !== null) await part.stage(release);
@@ -236,6 +240,7 @@ export class RolloutLoop {
       return;
     }
     const { id, version } = rows.plan;
+    attempt.record(id);
     logger.info("this node's turn in the rollout", { version });
     this.#begin("switching", release === null ? part.rollback() : part.switchOver(), (reason) => {
       this.#failed = { plan: id, reason };

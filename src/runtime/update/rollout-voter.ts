@@ -5,6 +5,7 @@
 
 import {
   type Architecture,
+  isTowards,
   type NodeUpdateView,
   type Release,
   type RolloutPlan,
@@ -33,6 +34,8 @@ export interface RolloutVoterOptions {
   readonly release: (version: string) => Promise<Release | null>;
   readonly plan: () => RolloutPlan | null;
   readonly view: () => NodeUpdateView;
+  /** What the channel is at, as this node verified it; null while it does not know. `asked` is the version voted on. */
+  readonly channelVersion: (asked: string) => Promise<string | null>;
   /** Versions that members run. */
   readonly running: () => readonly string[];
 }
@@ -57,8 +60,17 @@ export class RolloutVoter {
         ? await this.#onRelease(question.subject)
         : this.#onRollback(question);
     if (answer === null || answer.value === null) return answer;
-    const { approval } = this.#options;
-    return approval === "auto" || this.#approved.has(question.subject) ? answer : null;
+    const agrees = this.#approved.has(question.subject) || (await this.#agreesByItself(question));
+    return agrees ? answer : null;
+  }
+
+  /** Never away from what the channel is at: nobody is talked into an old version by one who lies. */
+  async #agreesByItself({ kind, subject }: Question): Promise<boolean> {
+    const { approval, channelVersion, running } = this.#options;
+    if (approval !== "auto") return false;
+    if (kind === "rollback") return true;
+    const channel = await channelVersion(subject);
+    return channel !== null && isTowards(subject, running(), channel);
   }
 
   async #onRelease(version: string): Promise<Answer | null> {

@@ -46,6 +46,7 @@ interface Machine {
   standby: string | null;
   trialSinceMs: number | null;
   refused: string | null;
+  attempted: string | null;
   progress: number;
   /** Went down for a switch and is not up again. */
   switching: boolean;
@@ -222,7 +223,8 @@ export class RolloutSimulation {
   #act(machine: Machine): void {
     const seen = this.history[machine.applied] as Store;
     this.#prove(machine);
-    const facts = { node: machine.id, arch: "x64", sqlite: "3", view: viewOf(machine) } as const;
+    const { attempted, id: node } = machine;
+    const facts = { node, attempted, arch: "x64", sqlite: "3", view: viewOf(machine) } as const;
     const windowOpen = !this.faults || this.random.below(20) > 0;
     const report = reportOf(seen.plan, { ...facts, windowOpen }, null);
     this.#report(machine, seen, report);
@@ -256,6 +258,7 @@ export class RolloutSimulation {
       return claimed === null ? null : { ...claimed, revision: store.revision + 1 };
     });
     if (outcome !== "ok") return;
+    machine.attempted = seen.plan.id;
     this.#switchOver(machine);
   }
 
@@ -333,6 +336,7 @@ function newMachine(id: NodeId): Machine {
     standby: null,
     trialSinceMs: null,
     refused: null,
+    attempted: null,
     progress: 0,
     switching: false,
     seq: 0,

@@ -77,6 +77,7 @@ export class NetworkNode implements NodePart {
   floor = 0;
   onTrial = false;
   voteFile: Uint8Array | null = null;
+  attempted: string | null = null;
   loop!: RolloutLoop;
   decisions!: DecisionLoop;
   operator!: RolloutOperator;
@@ -213,6 +214,7 @@ export class RolloutNetwork {
       arch: "x64",
       approval: node.approval,
       release: (version) => node.watch.release(version),
+      channelVersion: (asked) => node.watch.channelVersion(asked),
       plan: () => node.loop.rows()?.plan ?? null,
       view: () => node.view(),
       running: () => this.versions(),
@@ -289,6 +291,12 @@ export class RolloutNetwork {
       leads: () => this.leader === node && node.isUp,
       proposes: true,
       windowOpen: () => node.windowOpen,
+      attempt: {
+        read: () => node.attempted,
+        record: (plan) => {
+          node.attempted = plan;
+        },
+      },
       canBeSpared: () => {
         const { away, groups } = this.#surroundings(node);
         return mayGoDown(groups, away, [node.id]);
@@ -327,6 +335,7 @@ export class RolloutNetwork {
     return {
       refresh: async () => this.offered,
       release: async (version) => node.releases.find((one) => one.version === version) ?? null,
+      versions: async () => node.releases.map(({ version }) => version),
       problems: () => [],
       files: async (release) => [
         { path: "metadata/timestamp.json", content: Buffer.from(release.digest) },
