@@ -5,22 +5,42 @@
 #include "guardian.h"
 #include "slots.h"
 
-static bool is_owned(const char *path) {
-  struct statx_ status;
-  return stat_at(AT_CWD, path, 0, &status) >= 0 && status.uid == (uint32_t)KERNEL_0(geteuid);
-}
+/* The lock that the core holds is SQLite's (src/adapters/state): a write lock on these bytes of STATE/lock. */
+#define LOCK_FIRST_BYTE 0x40000000
+#define LOCK_SIZE 512
+#define GET_LOCK 5
+#define READ_LOCK 0
+#define NO_LOCK 2
 
-static bool exists_in(const char *state, const char *name) {
-  char path[PATH_SIZE + 16];
-  struct statx_ status;
+static bool is_running(const char *state) {
+  struct {
+    short type, whence;
+    int64_t start, size;
+    int pid;
+  } lock = {.type = READ_LOCK, .start = LOCK_FIRST_BYTE, .size = LOCK_SIZE};
+  char path[PATH_SIZE + 8];
   Text text = TEXT_ON(path);
   add_text(&text, state);
-  add_text(&text, name);
-  return stat_at(AT_CWD, path, 0, &status) >= 0;
+  add_text(&text, "/lock");
+  const int fd = open_at(AT_CWD, path, OPEN_READ, 0);
+  if (fd < 0) return false;
+  const long error = KERNEL_3(fcntl, fd, GET_LOCK, &lock);
+  close_fd(fd);
+  return error == 0 && lock.type != NO_LOCK;
 }
 
-bool has_own_slots(const char *state) {
-  return is_owned(state) && (exists_in(state, "/node.key") || exists_in(state, "/slots"));
+bool is_own_boot(const char *state) {
+  static Place place;
+  struct statx_ status;
+  long error = stat_at(AT_CWD, state, 0, &status);
+  if (error == -ERR_NOENT) {
+    error = make_place(state, 0700, &place);
+    if (error >= 0) error = stat_fd(place.fd, &status);
+    if (error >= 0) close_fd(place.fd);
+  }
+  /* What is wrong with a directory that cannot be made or is another's is said by the core. */
+  return error >= 0 && (status.mode & MODE_TYPE) == MODE_DIRECTORY && status.uid == (uint32_t)KERNEL_0(geteuid) &&
+         !is_running(state);
 }
 
 static bool open_slots(const char *state, Place *slots) {

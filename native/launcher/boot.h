@@ -14,8 +14,11 @@ typedef struct {
   char **environment;
 } Boot;
 
-/* True when this user keeps the slots of this state directory: it holds a node, and it is this user's. */
-bool has_own_slots(const char *state);
+/*
+** True when this start is one of the node in `state`: the directory is this user's, or not there yet, and no node runs
+** in it, which a second `run` would only be refused by.
+*/
+bool is_own_boot(const char *state);
 
 /* Becomes the core; returns an exit status when there is none that can run. */
 int boot(const Boot *boot);

@@ -36,6 +36,7 @@ enum {
   CALL_wait4 = CALL(61, 260),
   CALL_kill = CALL(62, 129),
   CALL_flock = CALL(73, 32),
+  CALL_fcntl = CALL(72, 25),
   CALL_fsync = CALL(74, 82),
   CALL_ftruncate = CALL(77, 46),
   CALL_getcwd = CALL(79, 17),

@@ -35,7 +35,7 @@ int launcher_main(int argc, char **argv, char **environment) {
   }
   const Arguments arguments = read_arguments(argv + 1);
   const bool has_state = find_state(arguments.state, environment, state);
-  if (arguments.is_boot && has_state && has_own_slots(state))
+  if (arguments.is_boot && has_state && is_own_boot(state))
     return boot(&(Boot){.payload = &payload, .state = state, .argv = argv, .environment = environment});
   return run_command(&payload, has_state ? state : 0, argv, environment);
 }

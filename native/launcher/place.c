@@ -46,17 +46,29 @@ long open_place(const char *path, Place *place) {
   return place->fd;
 }
 
+/* So that a directory is found again after a power cut. */
+static void sync_parent(const Place *place) {
+  const int parent = open_at(place->fd, "..", OPEN_READ | OPEN_DIRECTORY, 0);
+  if (parent < 0) return;
+  sync_fd(parent);
+  close_fd(parent);
+}
+
 long make_place(const char *path, int mode, Place *place) {
   char part[PATH_SIZE];
+  bool is_made = false;
   for (size_t i = 1; i < PATH_SIZE && path[i - 1] != 0; i++) {
     part[i - 1] = path[i - 1];
     part[i] = 0;
     const bool is_last = path[i] == 0;
     if (!is_last && path[i] != '/') continue;
-    long error = make_directory(AT_CWD, part, is_last ? mode : 0755);
+    const long error = make_directory(AT_CWD, part, is_last ? mode : 0755);
     if (error < 0 && error != -ERR_EXIST && is_last) return error;
+    is_made = error >= 0;
   }
-  return open_place(path, place);
+  const long error = open_place(path, place);
+  if (error >= 0 && is_made) sync_parent(place);
+  return error;
 }
 
 bool is_ours_alone(const struct statx_ *status) {

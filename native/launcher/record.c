@@ -67,13 +67,12 @@ static bool read_checked(Span span, CheckedStat *checked) {
   uint64_t numbers[3];
   bool is_possible = true;
   for (int i = 0; i < 3; i++) {
-    const Span part = take_until(&span, ' ');
+    const Span part = i < 2 ? take_until(&span, ' ') : span;
     if (part.length == 0 || part.length > 20) return false;
     for (size_t at = 0; at < part.length; at++)
       if (part.bytes[at] < '0' || part.bytes[at] > '9') return false;
     is_possible = read_decimal(part, 20, UINT64_MAX, &numbers[i]) && is_possible;
   }
-  if (span.length != 0) return false;
   *checked = is_possible ? (CheckedStat){numbers[0], numbers[1], numbers[2]} : (CheckedStat){0, 0, 0};
   return true;
 }

@@ -60,7 +60,10 @@ export async function runAgent(config: Config, options: RunOptions): Promise<num
     const slots = ownSlots(config, options.launch);
     for (;;) {
       const ending = await life({ config, options, directory, notifier, slots }, host, signalled);
-      if (ending.kind === "stop" || ending.kind === "leave" || isStopAsked) return 0;
+      if (ending.kind === "stop" || ending.kind === "leave" || isStopAsked) {
+        await endAsAsked(slots, host);
+        return 0;
+      }
       if (ending.kind === "switch") switchNow(slots, notifier, host);
       await new Promise((resolve) => setTimeout(resolve, RESTART_DELAY_MS));
     }
@@ -100,6 +103,15 @@ async function life(node: OpenNode, host: Host, signalled: Promise<Ending>): Pro
     if (slots === null || !(await slots.store.revert(reason))) throw error;
     host.logger.error("this version is taken back", { version: VERSION, reason });
     return { kind: "switch" };
+  }
+}
+
+async function endAsAsked(slots: OwnSlots | null, host: Host): Promise<void> {
+  try {
+    await slots?.store.endAsAsked();
+  } catch (error) {
+    // A start too many is counted then.
+    host.logger.warn("cannot note that this version ended as asked", { reason: messageOf(error) });
   }
 }
 

@@ -68,6 +68,15 @@ export async function startInBackground(
   return child.pid;
 }
 
+/**
+ * A node that was started in the background and crashed is started again by its launcher's guardian, while its version
+ * is on trial: as another process, which this one may be. Its pid file then names it.
+ */
+export function takeOverPid(stateDirectory: string): void {
+  const before = backgroundPid(stateDirectory);
+  if (before !== null && !before.isAlive) writePid(stateDirectory, process.pid);
+}
+
 /** Asks the agent to stop and waits for its end. Removes the pid file. */
 export async function stopInBackground(stateDirectory: string): Promise<void> {
   const running = backgroundPid(stateDirectory);

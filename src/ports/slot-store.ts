@@ -57,5 +57,7 @@ export interface SlotStore {
   confirm(): Promise<void>;
   /** Makes the core before active again. False when the record is not on trial any more. */
   revert(reason: string): Promise<boolean>;
+  /** This process was asked to end: on trial, its start is not held against the core. */
+  endAsAsked(): Promise<void>;
   raiseFloor(stateFormat: number): Promise<void>;
 }

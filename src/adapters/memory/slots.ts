@@ -5,6 +5,7 @@ import {
   type Chunk,
   chunksOf,
   confirmed,
+  endedAsAsked,
   NEVER_CHECKED,
   reverted,
   type SlotCore,
@@ -118,6 +119,10 @@ export class MemorySlots implements SlotStore {
     if (!this.#isOnTrial()) return false;
     this.#disk.record = reverted(this.#disk.record, reason);
     return true;
+  }
+
+  async endAsAsked(): Promise<void> {
+    if (this.#isOnTrial()) this.#disk.record = endedAsAsked(this.#disk.record);
   }
 
   async raiseFloor(stateFormat: number): Promise<void> {

@@ -70,6 +70,16 @@ test("the standby before goes when another takes its place", async () => {
   expect(lab.record().standby?.version).toBe("0.3.0");
 });
 
+test("the start of a core on trial that ended as asked is not held against it", async () => {
+  await stage();
+  await lab.slots(OLD).switchToStandby(1);
+  lab.write({ ...lab.record(), boots: 2 });
+  await lab.slots(OLD).endAsAsked();
+  expect(lab.record().boots).toBe(2);
+  await lab.slots(NEW).endAsAsked();
+  expect(lab.record()).toMatchObject({ boots: 0, state: "trial" });
+});
+
 test("what an earlier life fetched is found again by its hashes; damage in it is not", async () => {
   const first = await lab.slots(OLD).openStaging(OTHER.core, OTHER.chunks);
   for (const position of [0, 1, 2]) await first.write(position, OTHER.chunk(position));

@@ -11,6 +11,7 @@ import {
   type CheckedStat,
   type Chunk,
   confirmed,
+  endedAsAsked,
   reverted,
   type SlotCore,
   type SlotRecord,
@@ -113,6 +114,10 @@ export class SlotDirectory implements SlotStore {
       this.#isOnTrial(record) && record.standby !== null ? reverted(record, reason) : null,
     );
     return this.#isOnTrial(before) && before.standby !== null;
+  }
+
+  async endAsAsked(): Promise<void> {
+    await this.#files.change((record) => (this.#isOnTrial(record) ? endedAsAsked(record) : null));
   }
 
   async raiseFloor(stateFormat: number): Promise<void> {

@@ -1,7 +1,7 @@
 /** `mycelium run`: the agent, in the foreground for a supervisor, or in the background without one. */
 
 import { explainConfig } from "../../domain/config/index.ts";
-import { logPath, startInBackground } from "../background.ts";
+import { logPath, startInBackground, takeOverPid } from "../background.ts";
 import { command } from "../command.ts";
 import { EXIT } from "../exit-code.ts";
 import { runAsOwner } from "../self.ts";
@@ -36,6 +36,7 @@ export const runCommand = command({
     }
     const status = await runAsOwner(config.state, ["run", ...rawArgs], terminal.environment);
     if (status !== null) return status;
+    takeOverPid(config.state);
     const { runAgent } = await import("../../agent/index.ts");
     return runAgent(config, {
       settings: { settings: explainConfig(configInput(givenSettings(args), terminal)) },

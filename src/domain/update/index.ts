@@ -77,6 +77,7 @@ export { type RolloutWorld, stepRollout, type Verdict } from "./rollout-step.ts"
 export { plannedWaves, type WaveWorld } from "./rollout-waves.ts";
 export {
   confirmed,
+  endedAsAsked,
   reverted,
   switched,
   withFloor,

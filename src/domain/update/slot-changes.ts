@@ -38,6 +38,11 @@ export function switched(record: SlotRecord, nowMs: number): SlotRecord {
   };
 }
 
+/** The active core ends because it was asked to: no start is held against it, and no guardian starts it again. */
+export function endedAsAsked(record: SlotRecord): SlotRecord {
+  return { ...record, boots: 0 };
+}
+
 /** The active core has proven itself. */
 export function confirmed(record: SlotRecord): SlotRecord {
   return { ...record, state: "confirmed", boots: 0, trialSinceMs: 0 };

@@ -76,7 +76,6 @@ export class LauncherLab {
   constructor(launcher: string) {
     this.#launcher = readFileSync(launcher);
     mkdirSync(this.state);
-    writeFileSync(join(this.state, "node.key"), "");
   }
 
   get environment(): Record<string, string> {

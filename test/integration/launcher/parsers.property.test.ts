@@ -18,6 +18,8 @@ import { BUILD_TIMEOUT_MS } from "./launcher-lab.ts";
 import { buildParts } from "./native-program.ts";
 
 const FUZZ_ROUNDS = 5_000;
+/** One seed each run: a fault that another seed finds gets a case of its own. */
+const SEED = 1;
 const ELF_MACHINES: Readonly<Record<Machine, number>> = { x64: 62, arm64: 183 };
 let parts: string;
 
@@ -86,7 +88,7 @@ function isAccepted(text: string): boolean {
 
 describe("the record of the slots", () => {
   test("what the core writes the launcher reads and writes again, byte for byte", async () => {
-    const texts = fc.sample(record, 500).map(formatSlotRecord);
+    const texts = fc.sample(record, { numRuns: 500, seed: SEED }).map(formatSlotRecord);
     const answers = await askParts(
       parts,
       "record",
@@ -96,7 +98,7 @@ describe("the record of the slots", () => {
   });
 
   test("what one of them refuses the other refuses", async () => {
-    const texts = fc.sample(damaged, 2_000);
+    const texts = fc.sample(damaged, { numRuns: 2_000, seed: SEED });
     const answers = await askParts(
       parts,
       "record",
@@ -149,7 +151,7 @@ test("the branch filter is undone, whatever the bytes", async () => {
     .array(fc.oneof(opcodes, fc.nat(255)), { maxLength: 400 })
     .map((bytes) => Uint8Array.from(bytes));
   const machine = fc.constantFrom<Machine>("x64", "arm64");
-  const samples = fc.sample(fc.tuple(machine, code), 1_000);
+  const samples = fc.sample(fc.tuple(machine, code), { numRuns: 1_000, seed: SEED });
   const filtered = samples.map(([name, bytes]) => {
     const copy = Uint8Array.from(bytes);
     filterBranches(name, copy);
@@ -168,7 +170,7 @@ test("the branch filter is undone, whatever the bytes", async () => {
 });
 
 test("SHA-256 is that of node:crypto, in portable code and by the processor", async () => {
-  const samples = fc.sample(fc.uint8Array({ maxLength: 2_000 }), 300);
+  const samples = fc.sample(fc.uint8Array({ maxLength: 2_000 }), { numRuns: 300, seed: SEED });
   const answers = await askParts(parts, "hash", samples);
   for (const [i, bytes] of samples.entries()) {
     const digest = createHash("sha256").update(bytes).digest("hex");

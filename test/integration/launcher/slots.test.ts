@@ -1,5 +1,6 @@
 /** What `mycelium run` does with the slots: the rules of native/DESIGN.md, one by one. */
 
+import { Database } from "bun:sqlite";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import {
   appendFileSync,
@@ -57,6 +58,13 @@ describe("a first start", () => {
     });
     expect(statSync(lab.core(OLD)).mode & 0o777).toBe(0o755);
     expect(statSync(lab.slot("")).mode & 0o777).toBe(0o700);
+  });
+
+  test("makes the state directory, where a new node is about to be", async () => {
+    rmSync(lab.state, { recursive: true });
+    expect((await lab.run()).out).toBe(ran(OLD));
+    expect(statSync(lab.state).mode & 0o777).toBe(0o700);
+    expect(lab.record.state).toBe("confirmed");
   });
 
   test("the second one writes nothing", async () => {
@@ -282,10 +290,18 @@ describe("what is no boot", () => {
     expect(existsSync(lab.slot(""))).toBe(false);
   });
 
-  test("makes no slots where there is no node", async () => {
-    rmSync(join(lab.state, "node.key"));
-    expect((await lab.run()).status).toBe(0);
-    expect(existsSync(lab.slot(""))).toBe(false);
+  test("is no start of a node that runs: the core refuses it, nothing is counted", async () => {
+    await onTrial();
+    const lock = new Database(join(lab.state, "lock"), { create: true });
+    // As the core takes it (src/adapters/state).
+    lock.run("PRAGMA locking_mode = EXCLUSIVE");
+    lock.run("BEGIN EXCLUSIVE");
+    const held = await lab.run();
+    lock.close();
+    expect(held).toEqual({ status: 0, out: ran(NEW), error: "" });
+    expect(lab.record.boots).toBe(1);
+    await lab.run();
+    expect(lab.record.boots).toBe(2);
   });
 
   test("counts no start and runs the node's active core", async () => {
