@@ -39,7 +39,7 @@ Adds this checkout's version to the release directory DIR, and moves a channel t
   --notes LINE         what is new, for people
   --url URL            where DIR will be served: goes into its install.sh
   --arch x64|arm64     this one only; may be given twice (default: both)
-  --quick              compress little: for trials
+  --quick              compress little, and take the C compiler that is here: for trials
   --core ARCH=FILE     release this core as it is: for trials; may be given twice
   --report             say what fills the files, and what an update from the version before costs
 

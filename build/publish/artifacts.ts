@@ -42,6 +42,8 @@ export interface ArtifactOptions {
   readonly builtAtMs: number;
   readonly trustedRoot: string;
   readonly compression: "quick" | "small";
+  /** `pinned` gives the same bytes on every machine; `any` needs nothing that is not there. */
+  readonly compiler: "any" | "pinned";
   /** A core that is released as it is, for trials; else it is built. */
   readonly coreFile: string | null;
   /** Where what was made is kept. */
@@ -67,8 +69,7 @@ export async function makeArtifacts(options: ArtifactOptions): Promise<Artifacts
   try {
     const bundle = await makeCore(options, scratch);
     const core = readFileSync(options.coreFile ?? join(scratch, "core"));
-    await buildLauncher(join(scratch, "launcher"), arch, { compiler: "pinned" });
-    const launcher = readFileSync(join(scratch, "launcher"));
+    const launcher = await launcherFor(options, scratch);
     const coreSha256 = sha256Of(core);
     const key = { RECIPE, arch, version, compression, coreSha256, launcher: sha256Of(launcher) };
     const kept = join(options.cache, `kept-${sha256Of(JSON.stringify(key)).slice(0, 24)}`);
@@ -104,15 +105,27 @@ export async function makeArtifacts(options: ArtifactOptions): Promise<Artifacts
   }
 }
 
+/** Of this process: a launcher takes seconds to compile, and its sources stay as they are. */
+const launchers = new Map<string, Uint8Array>();
+
+async function launcherFor({ arch, compiler }: ArtifactOptions, scratch: string) {
+  const known = launchers.get(`${arch} ${compiler}`);
+  if (known !== undefined) return known;
+  await buildLauncher(join(scratch, "launcher"), arch, { compiler });
+  const launcher = readFileSync(join(scratch, "launcher"));
+  launchers.set(`${arch} ${compiler}`, launcher);
+  return launcher;
+}
+
 type Bundle = Pick<Artifacts, "bundledFiles" | "scriptSizeBytes">;
 
 /** Leaves the core in `scratch`, unless one was given; returns what the bundler put into it. */
 async function makeCore(options: ArtifactOptions, scratch: string): Promise<Bundle> {
   if (options.coreFile !== null) return { bundledFiles: [], scriptSizeBytes: 0 };
-  const { arch, version, builtAtMs, trustedRoot } = options;
+  const { arch, version, builtAtMs, trustedRoot, compiler } = options;
   const metafile = join(scratch, "bundle.json");
   const out = join(scratch, "core");
-  const build = { version, builtAtMs, trustedRoot, metafile, compiler: "pinned" } as const;
+  const build = { version, builtAtMs, trustedRoot, metafile, compiler };
   await buildCore({ target: arch, out, ...build });
   requireNoPaths(readFileSync(out));
   const { inputs, outputs } = JSON.parse(readFileSync(metafile, "utf8")) as {

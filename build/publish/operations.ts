@@ -12,7 +12,7 @@ import {
   type Channel,
   targetNames,
 } from "../../src/domain/update/index.ts";
-import { type Artifacts, CACHE, makeArtifacts } from "./artifacts.ts";
+import { type ArtifactOptions, type Artifacts, CACHE, makeArtifacts } from "./artifacts.ts";
 import { sha256Of, sha256OfFile } from "./files.ts";
 import type { KeyDirectory } from "./keys.ts";
 import type { TargetEntries, TargetEntry } from "./metadata.ts";
@@ -61,10 +61,7 @@ export async function addRelease(options: ReleaseOptions): Promise<Artifacts[]> 
     const trustedRoot = Buffer.from(root?.bytes ?? old?.rootBytes ?? []).toString();
     const artifacts: Artifacts[] = [];
     for (const arch of options.architectures) {
-      const { builtAtMs, compression, cache = CACHE } = options;
-      const coreFile = options.cores[arch] ?? null;
-      const wanted = { arch, version, builtAtMs, trustedRoot, compression, coreFile, cache };
-      artifacts.push(await makeArtifacts(wanted));
+      artifacts.push(await makeArtifacts(recipeOf(options, arch, trustedRoot)));
     }
     const fresh = stageVersion(
       staging,
@@ -80,6 +77,18 @@ export async function addRelease(options: ReleaseOptions): Promise<Artifacts[]> 
     stageDirectory(staging, { old, targets, root, keys, url, nowMs });
     return artifacts;
   });
+}
+
+function recipeOf(
+  { version, builtAtMs, compression, cores, cache = CACHE }: ReleaseOptions,
+  arch: Architecture,
+  trustedRoot: string,
+): ArtifactOptions {
+  return {
+    ...{ arch, version, builtAtMs, trustedRoot, compression, cache },
+    compiler: compression === "quick" ? "any" : "pinned",
+    coreFile: cores[arch] ?? null,
+  };
 }
 
 export interface SigningOptions {
