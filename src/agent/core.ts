@@ -3,7 +3,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { resolve } from "node:path";
 import type { PrometheusMetrics } from "../adapters/host/index.ts";
-import { LinkTransport } from "../adapters/link/index.ts";
+import type { LinkTransport } from "../adapters/link/index.ts";
 import { SegmentLogStore } from "../adapters/log/index.ts";
 import { SqliteShardDatabase, WorkerHost } from "../adapters/sqlite/index.ts";
 import type { StateDirectory } from "../adapters/state/index.ts";
@@ -29,17 +29,18 @@ import {
   verify,
   verifyGrant,
 } from "../domain/identity/index.ts";
-import { OWN_FEATURES } from "../domain/wire/index.ts";
 import type { Clock, GroupLog, Logger } from "../ports/index.ts";
 import { Consensus } from "../runtime/consensus/index.ts";
 import { MemberStore, Membership } from "../runtime/membership/index.ts";
 import { openOrReset, Shard, type ShardOptions } from "../runtime/store/index.ts";
 import { groupsFor, MAIN, SYSTEM } from "./groups.ts";
 import { guardFile } from "./guard.ts";
+import { linkTransport } from "./link-transport.ts";
 import { Links } from "./links.ts";
-import type { NodeState } from "./node-state.ts";
+import { logLost } from "./log-loss.ts";
+import { type NodeState, replicaLifeOf } from "./node-state.ts";
 import { ownDatabase } from "./own-database.ts";
-import { consensusSettings, linkLimits, shardLimits } from "./settings.ts";
+import { consensusSettings, shardLimits } from "./settings.ts";
 
 const CONTEXT_MAX = 2 ** 47;
 
@@ -101,24 +102,10 @@ export async function openCore(
   const onApplied = new Map<GroupId, () => void>();
   const random = new SeededRandom(randomInt(2 ** 32 - 1));
   const logStore = new SegmentLogStore({ directory: directory.file("log") });
-  const transport = new LinkTransport({
-    key: state.key,
-    host: config.host,
-    port: config.p2pPort,
-    isolationKeys: () => [state.isolationKey],
-    hello: () => ({
-      instance,
-      protocolVersion: config.protocolVersion,
-      minProtocolVersion: config.minProtocolVersion,
-      features: OWN_FEATURES,
-      grant: state.grant,
-      addresses: addresses.current,
-    }),
-    clock,
+  const transport = linkTransport(config, host, state, {
+    instance,
+    addresses: () => addresses.current,
     random: random.fork(),
-    logger,
-    metrics,
-    limits: linkLimits(config),
   });
   const consensus = new Consensus({
     node: grant.member,
@@ -143,10 +130,9 @@ export async function openCore(
   const workers = new WorkerHost(clock);
   const partial = { config, host, directory, state, grant, instance, logStore, workers };
   const wired = { transport, links: new Links(clock), consensus, membership, addresses, onApplied };
-  const recovered = await consensus.start();
+  await openLog(consensus, logStore, directory, groupsFor(grant.role));
   const shards: OpenShard[] = [];
   for (const group of groupsFor(grant.role)) {
-    if (!recovered.some((one) => one.group === group)) throw logGone(directory, group);
     shards.push(await openShard(group, { ...partial, ...wired }, guardPath));
   }
   const system = shards.find((one) => one.id === SYSTEM);
@@ -160,6 +146,25 @@ export async function openCore(
         });
   const core: Core = { ...partial, ...wired, shards, store };
   return core;
+}
+
+/** Throws what `isLogLost` tells when it does not hold all that this node promised. */
+async function openLog(
+  consensus: Consensus,
+  log: SegmentLogStore,
+  directory: StateDirectory,
+  groups: readonly GroupId[],
+): Promise<void> {
+  try {
+    const recovered = await consensus.start();
+    const gone = groups.find((group) => !recovered.some((one) => one.group === group));
+    if (gone === undefined) return;
+    await log.close();
+    throw logGone(directory, gone);
+  } catch (error) {
+    const isCorrupt = error instanceof MyceliumError && error.code === "STATE_CORRUPT";
+    throw isCorrupt ? logLost(error) : error;
+  }
 }
 
 /**
@@ -203,7 +208,7 @@ async function openShard(group: GroupId, wiring: Wiring, guardPath: string): Pro
   let shard: Shard | null = null;
   await consensus.open({
     group,
-    replica: replicaOfNode(grant.member, 0),
+    replica: replicaOfNode(grant.member, replicaLifeOf(directory)),
     installed: position.installed,
     makeStateMachine: (log) => {
       shard = new Shard(shardOptions(group, wiring, database, log), position);

@@ -22,6 +22,9 @@ const GRANT_FILE = "grant.cbor";
 /** Members and their addresses as last known: where a start looks first. */
 export const MEMBERS_FILE = "members.cbor";
 
+/** Which life of its replicas this is; not there in the first. */
+export const REPLICA_FILE = "replica.life";
+
 /** Everything a node's state consists of: what `leave --wipe` and a failed first start remove. */
 export const NODE_FILES = [
   KEY_FILE,
@@ -29,6 +32,7 @@ export const NODE_FILES = [
   ISOLATION_FILE,
   GRANT_FILE,
   MEMBERS_FILE,
+  REPLICA_FILE,
   "spores.cbor",
   "log",
 ] as const;
@@ -78,6 +82,19 @@ export function loadNodeState(directory: StateDirectory, nowMs: number): NodeSta
   if (!verdict.ok) throw corrupt(directory, `${GRANT_FILE}: ${verdict.reason}`);
   if (verdict.grant.member !== key.nodeId) throw foreignGrant(directory, verdict.grant.member);
   return { key, network, isolationKey, grant };
+}
+
+/** Which life of this node's replicas this is: 0 until a log was lost. */
+export function replicaLifeOf(directory: StateDirectory): number {
+  const content = directory.read(REPLICA_FILE);
+  if (content === null) return 0;
+  const text = Buffer.from(content).toString("latin1").trim();
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new MyceliumError(
+    "STATE_CORRUPT",
+    `Cannot run: ${directory.file(REPLICA_FILE)} holds no number; restore the directory, or remove this node from ` +
+      "the network and let it join anew from an empty one",
+  );
 }
 
 function required(directory: StateDirectory, name: string): Uint8Array {

@@ -1,6 +1,7 @@
 /** Routes other members' requests to whoever answers them: a shard's methods, or the member list. */
 
 import { MyceliumError, type NodeId } from "../base/index.ts";
+import { encodeCbor } from "../domain/wire/index.ts";
 import type { Discovery } from "../runtime/discovery/index.ts";
 import type { MemberStore, Membership } from "../runtime/membership/index.ts";
 import { methodPrefixOf, type Shard } from "../runtime/store/index.ts";
@@ -12,6 +13,9 @@ import type { Rollouts } from "./rollouts.ts";
 export const MEMBERS_METHOD = "members/list";
 /** For members that cannot write: says that the sender leaves. */
 export const LEAVE_METHOD = "members/leave";
+
+/** From a member that lost its log: the answer is the number of its next life as a replica. */
+export const NEXT_LIFE_METHOD = "members/next-life";
 
 export function answerPeer(
   from: NodeId,
@@ -29,6 +33,9 @@ export function answerPeer(
   if (method === MEMBERS_METHOD) return Promise.resolve(parts.membership.encodedList());
   if (method === LEAVE_METHOD && parts.store !== null) {
     return parts.store.beginLeave(from).then(() => new Uint8Array(0));
+  }
+  if (method === NEXT_LIFE_METHOD && parts.store !== null) {
+    return parts.store.beginReplicaLife(from).then((life) => encodeCbor(life));
   }
   if (parts.discovery?.serves(method) === true)
     return parts.discovery.handle(from, method, payload);

@@ -16,7 +16,7 @@ import { type ConfigView, VERSION } from "../domain/api/index.ts";
 import type { Config } from "../domain/config/index.ts";
 import { verifyGrant } from "../domain/identity/index.ts";
 import { Agent } from "./agent.ts";
-import { databaseDirectory, type Host, openCore } from "./core.ts";
+import { databaseDirectory, type Host } from "./core.ts";
 import type { Ending } from "./ending.ts";
 import { GROUPS } from "./groups.ts";
 import { IdleTrim, type OwnProcess } from "./idle-trim.ts";
@@ -24,6 +24,7 @@ import { initNetwork, removeNode } from "./init.ts";
 import { readMemberList } from "./member-upkeep.ts";
 import { loadNodeState, type NodeState } from "./node-state.ts";
 import { leftSuffix } from "./own-database.ts";
+import { openInSomeLife } from "./replica-life.ts";
 import { type Launch, type OwnSlots, ownSlots } from "./slots.ts";
 
 export interface RunOptions {
@@ -145,7 +146,7 @@ async function serve(
       end({ kind: "restart" });
     },
   };
-  const core = await openCore(config, host, directory, state, readMemberList);
+  const core = await openInSomeLife(config, host, directory, state, readMemberList);
   const agent = new Agent(core, options.settings, slots, end);
   const stops: (() => void)[] = [];
   let ending: Ending | null = null;

@@ -125,10 +125,19 @@ export class MemberStore {
     return changedRows(await this.#write("announce this node", program, false), 0) > 0;
   }
 
-  /** Gives a node that lost its log its next life as a replica. */
-  async beginReplicaLife(node: NodeId): Promise<void> {
-    const sql = "UPDATE _mycelium_nodes SET replica_life = replica_life + 1 WHERE node_id = ?1";
-    await this.#write("start a new replica", plainProgram(statement(sql, node)), false);
+  /** Gives a node that lost its log its next life as a replica: a number it never had. Throws NOT_A_MEMBER. */
+  async beginReplicaLife(node: NodeId): Promise<number> {
+    const program = plainProgram(
+      statement(
+        "UPDATE _mycelium_nodes SET replica_life = replica_life + 1 WHERE node_id = ?1",
+        node,
+      ),
+      statement("SELECT replica_life FROM _mycelium_nodes WHERE node_id = ?1", node),
+    );
+    const result = await this.#write("start a new replica", program, false);
+    const row = memberRowsOf(result, 1)[0];
+    if (row !== undefined) return numberOf(row[0]);
+    throw new MyceliumError("NOT_A_MEMBER", `Cannot start a new replica: ${node} is no member`);
   }
 
   async addToken(

@@ -79,7 +79,10 @@ describe("Membership", () => {
   });
 
   test("a new life of a replica is counted, and an announcement of no member is not taken", async () => {
-    await world.store.beginReplicaLife(root.nodeId);
+    expect(await world.store.beginReplicaLife(root.nodeId)).toBe(1);
+    expect((await world.refused(world.store.beginReplicaLife(key(9).nodeId))).code).toBe(
+      "NOT_A_MEMBER",
+    );
     await world.membership.refresh();
     expect(world.membership.member(root.nodeId)?.replicaLife).toBe(1);
     expect(await world.store.announce(key(9).nodeId, announcement, NOW)).toBe(false);
