@@ -201,8 +201,14 @@ export class TestRepository {
   }
 }
 
-/** The same for the same name, and unlike for others. */
-export function bytesOf(name: string, sizeBytes: number): Uint8Array {
+const made = new Map<string, Uint8Array>();
+
+/** The same for the same name, and unlike for others. Not to be changed. */
+function bytesOf(name: string, sizeBytes: number): Uint8Array {
+  const known = made.get(name);
+  if (known !== undefined) return known;
   const seed = createHash("sha256").update(name).digest();
-  return Uint8Array.from({ length: sizeBytes }, (_, i) => (seed[i % 32]! + (i >> 5)) & 0xff);
+  const bytes = Uint8Array.from({ length: sizeBytes }, (_, i) => (seed[i % 32]! + (i >> 5)) & 0xff);
+  made.set(name, bytes);
+  return bytes;
 }
