@@ -91,8 +91,28 @@ void list_caches(char *const *environment, const char *caches[CACHE_COUNT_MAX + 
   caches[count] = 0;
 }
 
+/*
+** Nobody but root can put another directory in the place of one on this path. In one with the sticky bit (/tmp) names
+** belong to who made them.
+*/
+static bool is_roots_path(const char *path) {
+  char part[PATH_SIZE];
+  struct statx_ status;
+  for (size_t i = 1; i < PATH_SIZE; i++) {
+    part[i - 1] = path[i - 1];
+    part[i] = 0;
+    if (path[i] != 0 && path[i] != '/') continue;
+    const long error = stat_at(AT_CWD, part, 0, &status);
+    if (error == -ERR_NOENT) return true;
+    if (error < 0 || status.uid != 0 || ((status.mode & 022) != 0 && (status.mode & MODE_STICKY) == 0)) return false;
+    if (path[i] == 0) return true;
+  }
+  return false;
+}
+
 bool open_cache(const char *path, Place *place) {
   struct statx_ status;
+  if (KERNEL_0(geteuid) == 0 && !is_roots_path(path)) return false;
   if (make_place(path, 0755, place) < 0) return false;
   if (stat_fd(place->fd, &status) >= 0 && status.uid == (uint32_t)KERNEL_0(geteuid) && is_ours_alone(&status) &&
       KERNEL_3(faccessat, place->fd, ".", ACCESS_W | ACCESS_X) == 0)

@@ -6,6 +6,7 @@ import {
   appendFileSync,
   chownSync,
   existsSync,
+  mkdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -343,6 +344,16 @@ describe("what is no boot", () => {
     expect((await lab.run(["status"])).out).toStartWith("core 3.0.0 ");
     expect((await lab.run()).out).toStartWith("core 3.0.0 ");
     expect(lab.record).toMatchObject({ boots: 1, active: { version: "2.0.0" } });
+  });
+
+  asRoot("root unpacks nothing where another user could put something else", async () => {
+    const theirs = join(lab.directory, "theirs");
+    mkdirSync(theirs);
+    chownSync(theirs, 65534, 65534);
+    const core = `core-${coreSha256(OLD)}`;
+    expect((await lab.run(["init"], { XDG_CACHE_HOME: theirs })).status).toBe(0);
+    expect(existsSync(join(theirs, "mycelium"))).toBe(false);
+    rmSync(join("/var/cache/mycelium", core));
   });
 });
 
