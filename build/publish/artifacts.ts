@@ -139,7 +139,8 @@ async function makeCore(options: ArtifactOptions, scratch: string): Promise<Bund
 /** A path of this machine in what goes to others would be read there, and make other bytes elsewhere. */
 function requireNoPaths(core: Buffer): void {
   for (const path of [ROOT, realpathSync(join(ROOT, "node_modules"))]) {
-    if (!core.includes(`${path}/`)) continue;
+    // A checkout in /src: Bun itself holds such words.
+    if (!core.includes(`${path}/`) || readFileSync(process.execPath).includes(`${path}/`)) continue;
     throw new Error(
       `Cannot release: the core holds the path ${path}, so a package was bundled by its place here`,
     );
