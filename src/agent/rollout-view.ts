@@ -13,7 +13,7 @@ import type { Metrics } from "../ports/index.ts";
 import type { NodePart, ReleaseWatch } from "../runtime/update/index.ts";
 import type { Core } from "./core.ts";
 import type { Rollouts } from "./rollouts.ts";
-import { runningVersions, surroundings } from "./surroundings.ts";
+import { surroundings } from "./surroundings.ts";
 
 const LINE_MAX = 1_000;
 const PHASES = [
@@ -52,7 +52,7 @@ export function updateStatus({ core, part, rollouts, configured }: UpdateParts):
     checkedAtMs: watch.checkedAtMs,
     checkProblem: watch.problem === null ? null : line(watch.problem),
     heldBack:
-      watch.latest === null ? null : holdBack(watch.latest.version, runningVersions(core), plan),
+      watch.latest === null ? null : holdBack(watch.latest.version, rollouts.running(), plan),
     plan: plan === null ? null : planView(plan, core, rollouts.decision(plan.operation)),
   };
 }

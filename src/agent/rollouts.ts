@@ -134,6 +134,11 @@ export class Rollouts {
     return this.#loop.refresh();
   }
 
+  /** Versions that members run. */
+  running(): readonly string[] {
+    return runningVersions(this.#options.core, this.#loop.reports());
+  }
+
   decision(operation: number) {
     return this.#decisions?.log().decision(operation);
   }
@@ -168,7 +173,7 @@ export class Rollouts {
       channelVersion: (asked) => this.watch.channelVersion(asked),
       plan: () => this.plan(),
       view: () => part.view(),
-      running: () => runningVersions(core),
+      running: () => this.running(),
     });
   }
 
@@ -200,7 +205,7 @@ export class Rollouts {
       store: reach.store,
       decisions: this.#decisions,
       surroundings: () => surroundings(core),
-      running: () => runningVersions(core),
+      running: () => this.running(),
       ...core.host,
     });
   }

@@ -22,12 +22,21 @@ export function decisionWeights(core: Core): ReadonlyMap<NodeId, number> {
   return new Map(deciders(core).map(({ node, weight }) => [node, weight]));
 }
 
-/** Of all members, this node among them as what it runs now. */
-export function runningVersions({ grant, membership }: Core): readonly string[] {
+/**
+ * Of all members that run a core: this node as what it runs now, others by what they reported in the last rollout or
+ * else announced when they last could.
+ */
+export function runningVersions(
+  { grant, membership }: Core,
+  reported: ReadonlyMap<NodeId, { readonly version: string }>,
+): readonly string[] {
   const others = membership
     .members()
-    .filter(({ id, state, version }) => id !== grant.member && state === "active" && version !== "")
-    .map(({ version }) => version);
+    .filter(({ id, class: kind, state }) => {
+      return id !== grant.member && kind !== "hypha" && state === "active";
+    })
+    .map(({ id, version }) => reported.get(id)?.version ?? version)
+    .filter((version) => version !== "");
   return [VERSION, ...others];
 }
 

@@ -30,6 +30,7 @@ export interface ReleaseWatchOptions {
   readonly intervalMs: number;
   /** The members' median of the time. */
   readonly nowMs: () => number;
+  /** After each look that gave an answer. */
   readonly onChange: () => void;
   readonly onFatal: (error: unknown) => void;
 }
@@ -75,29 +76,26 @@ export class ReleaseWatch {
     return this.#checking;
   }
 
-  /** A version this node has verified; looks again, not too often, when it does not know it. */
+  /** A version this node has verified. When it knows none such it looks again, not too often, and tells of it. */
   async release(version: string): Promise<Release | null> {
-    if (this.#options.source === null) return null;
     const known = await this.#known(version);
-    if (known !== null || !(await this.#lookAgain())) return known;
-    return this.#known(version);
+    if (known === null) this.#lookAgain();
+    return known;
   }
 
   /** What the channel is at; looks again, not too often, when that is not the version that is asked about. */
-  async channelVersion(asked: string): Promise<string | null> {
-    if (this.latest?.version !== asked) await this.#lookAgain();
+  channelVersion(asked: string): string | null {
+    if (this.latest?.version !== asked) this.#lookAgain();
     return this.latest?.version ?? null;
   }
 
-  /** False when it is too early for that. */
-  async #lookAgain(): Promise<boolean> {
+  #lookAgain(): void {
     const { clock, source } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (source === null || nowMs < this.#wanted.afterMs) return false;
+    if (source === null || nowMs < this.#wanted.afterMs) return;
     const { pauseMs } = this.#wanted;
     this.#wanted = { afterMs: nowMs + pauseMs, pauseMs: Math.min(WANTED_MAX_MS, 2 * pauseMs) };
-    await this.#checkQuietly();
-    return true;
+    void this.#checkQuietly();
   }
 
   /** Versions that the verified metadata names; empty while there is none. */
@@ -107,13 +105,15 @@ export class ReleaseWatch {
   }
 
   /** Keeps the signed files of one more version for the network: that of a rollout. */
-  async keepVersion(version: string): Promise<void> {
+  keepVersion(version: string): void {
     if (this.#kept === version) return;
     this.#kept = version;
-    await this.#checkQuietly();
+    void this.#checkQuietly();
   }
 
   async #known(version: string): Promise<Release | null> {
+    // The first look of all may take long, and is not waited for.
+    if (this.checkedAtMs === null) return null;
     try {
       return (await this.#options.source?.release(version)) ?? null;
     } catch (error) {
@@ -134,10 +134,8 @@ export class ReleaseWatch {
       this.checkedAtMs = clock.wallMs();
       this.problem = source.problems()[0]?.error.message ?? null;
       if (release !== null) await this.#keep(release, source);
-      if (isNew) {
-        this.#wanted = { ...this.#wanted, pauseMs: WANTED_MIN_MS };
-        onChange();
-      }
+      if (isNew) this.#wanted = { ...this.#wanted, pauseMs: WANTED_MIN_MS };
+      onChange();
       return release;
     } catch (error) {
       metrics.count("mycelium_update_check_failures_total");

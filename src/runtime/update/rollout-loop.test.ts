@@ -26,7 +26,7 @@ describe("a network", () => {
     const last = network.plan()?.nodes.find(({ wave }) => wave === 4);
     expect(last?.node).toBe(network.nodes[0]!.id);
     // It is planned once, however often somebody looks.
-    network.pass(10 * MINUTE);
+    network.pass(3 * MINUTE);
     expect(network.sql.rows("SELECT operation FROM _mycelium_update_plans")).toHaveLength(1);
   });
 
@@ -42,7 +42,7 @@ describe("a network", () => {
   test("reverts a bad release on its canary alone, and tries it again only when it is told to", async () => {
     const network = new RolloutNetwork(5);
     for (const node of network.nodes) node.isGood = false;
-    network.start().pass(20 * MINUTE);
+    network.start().pass(4 * MINUTE);
     expect(network.versions()).toEqual(Array(5).fill("0.1.0"));
     expect(network.nodes.reduce((sum, { switches }) => sum + switches, 0)).toBe(1);
     expect(network.plan()?.state).toBe("reverted");
@@ -56,7 +56,7 @@ describe("a network", () => {
   test("waits for its operators where they want to be asked, and goes when enough have said so", async () => {
     const network = new RolloutNetwork(3);
     for (const node of network.nodes) node.approval = "operator";
-    network.start().pass(5 * MINUTE);
+    network.start().pass(3 * MINUTE);
     expect(network.plan()?.state).toBe("proposed");
     const [a, b] = network.nodes;
     await network.settle(a!.operator.approve("0.2.0"));
@@ -74,11 +74,11 @@ describe("a network", () => {
     for (const node of network.nodes.slice(1)) node.releases = [];
     network.leader.releases = [forged];
     network.offered = forged;
-    network.start().pass(10 * MINUTE);
+    network.start().pass(3 * MINUTE);
     expect(network.plan()?.state).toBe("proposed");
     expect(network.versions()).toEqual(Array(4).fill("0.1.0"));
     for (const node of network.nodes.slice(1)) node.releases = [RELEASE];
-    network.pass(10 * MINUTE);
+    network.pass(3 * MINUTE);
     // They voted for what they saw, not for what the plan says.
     expect(network.plan()?.state).toBe("rejected");
     expect(network.versions()).toEqual(Array(4).fill("0.1.0"));
@@ -89,7 +89,7 @@ describe("a network", () => {
     const [, broken, late] = network.nodes;
     broken!.switchError = "the launcher is gone";
     late!.windowOpen = false;
-    network.start().pass(5 * MINUTE);
+    network.start().pass(3 * MINUTE);
     expect(network.versions().filter((version) => version === "0.2.0")).toHaveLength(2);
     expect(network.plan()?.nodes.find(({ node }) => node === broken!.id)).toMatchObject({
       phase: "unable",
@@ -115,7 +115,7 @@ describe("a network", () => {
     await network.settle(operator.command("resume"));
     network.pass(3_000);
     await network.settle(operator.command("abort"));
-    network.pass(5 * MINUTE);
+    network.pass(3 * MINUTE);
     expect(network.plan()?.state).toBe("aborted");
     expect(network.nodes.filter(({ switches }) => switches > 0).length).toBeLessThanOrEqual(1);
     // Told by an operator it is planned again, and goes through.
@@ -130,11 +130,21 @@ describe("a network", () => {
     const [a, b, c] = network.nodes;
     expect(await refusal(network, b!.operator.rollback("0.0.9", null))).toContain("do not hold it");
     await network.settle(b!.operator.rollback("0.1.0", [b!.id, c!.id]));
-    network.pass(20 * MINUTE);
+    network.pass(4 * MINUTE);
     expect(network.plan()).toMatchObject({ state: "done", kind: "rollback", version: "0.1.0" });
     expect(network.versions()).toEqual(["0.2.0", "0.1.0", "0.1.0", "0.2.0"]);
     expect(b!.running.coreSha256).toBe(OLD_CORE);
     expect(a!.switches).toBe(1);
+  });
+
+  test("that is two minor versions behind goes there in two steps", () => {
+    const network = new RolloutNetwork(3);
+    const third = madeRelease("0.3.0", "e".repeat(64));
+    network.offered = third;
+    for (const node of network.nodes) node.releases = [RELEASE, third];
+    network.start().pass(3 * MINUTE);
+    expect(network.versions()).toEqual(Array(3).fill("0.3.0"));
+    for (const { switches } of network.nodes) expect(switches).toBe(2);
   });
 
   test("keeps the signed files of a release for those that have no Internet", () => {

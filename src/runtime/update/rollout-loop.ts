@@ -85,6 +85,11 @@ export class RolloutLoop {
     return this.#rows;
   }
 
+  /** What nodes last said of themselves, as far as they signed it. */
+  reports(): ReadonlyMap<NodeId, NodeReport> {
+    return openReports(this.#rows?.reports ?? []);
+  }
+
   /** For who asks right after a change: `rows` has it then. Throws what a strong read does. */
   async refresh(): Promise<void> {
     this.#rows = await this.#options.access.read("strong");
@@ -156,12 +161,18 @@ export class RolloutLoop {
       this.#rows = await this.#options.access.read();
     }
     const plan = this.#rows?.plan ?? null;
-    const isFree = plan === null || hasEnded(plan);
-    if (!proposes || !isFree || watch.latest === null || plan?.digest === watch.latest.digest)
+    if (plan !== null && !hasEnded(plan)) {
+      watch.keepVersion(plan.version);
       return;
-    const refusal = await leader.propose(watch.latest, this.ownReport(null), plan, false);
+    }
+    if (!proposes || watch.latest === null) return;
+    const version = leader.nextVersion(watch.latest.version, await watch.versions());
+    if (version === null || (plan?.version === version && plan.kind === "update")) return;
+    const release = version === watch.latest.version ? watch.latest : await watch.release(version);
+    if (release === null) return;
+    const refusal = await leader.propose(release, this.ownReport(null), plan, false);
     if (refusal === null) this.#again = true;
-    else logger.debug("no rollout is proposed", { version: watch.latest.version, reason: refusal });
+    else logger.debug("no rollout is proposed", { version, reason: refusal });
   }
 
   async #take(rows: RolloutRows): Promise<void> {

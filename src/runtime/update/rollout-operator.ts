@@ -51,6 +51,7 @@ export class RolloutOperator {
   async plan(version: string | null): Promise<void> {
     const { leader, ownReport, store, wake, watch } = this.#options;
     const latest = watch.latest ?? (await watch.check());
+    if (version !== null && (await watch.release(version)) === null) await watch.check();
     const release = version === null ? latest : await watch.release(version);
     if (release === null) {
       const what =

@@ -35,7 +35,7 @@ export interface RolloutVoterOptions {
   readonly plan: () => RolloutPlan | null;
   readonly view: () => NodeUpdateView;
   /** What the channel is at, as this node verified it; null while it does not know. `asked` is the version voted on. */
-  readonly channelVersion: (asked: string) => Promise<string | null>;
+  readonly channelVersion: (asked: string) => string | null;
   /** Versions that members run. */
   readonly running: () => readonly string[];
 }
@@ -60,16 +60,16 @@ export class RolloutVoter {
         ? await this.#onRelease(question.subject)
         : this.#onRollback(question);
     if (answer === null || answer.value === null) return answer;
-    const agrees = this.#approved.has(question.subject) || (await this.#agreesByItself(question));
+    const agrees = this.#approved.has(question.subject) || this.#agreesByItself(question);
     return agrees ? answer : null;
   }
 
   /** Never away from what the channel is at: nobody is talked into an old version by one who lies. */
-  async #agreesByItself({ kind, subject }: Question): Promise<boolean> {
+  #agreesByItself({ kind, subject }: Question): boolean {
     const { approval, channelVersion, running } = this.#options;
     if (approval !== "auto") return false;
     if (kind === "rollback") return true;
-    const channel = await channelVersion(subject);
+    const channel = channelVersion(subject);
     return channel !== null && isTowards(subject, running(), channel);
   }
 
