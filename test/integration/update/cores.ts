@@ -1,5 +1,6 @@
 /** The cores that update tests run: what is shipped, and one that does as it is told (faulty-core.ts), built once. */
 
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -39,4 +40,26 @@ export async function nextCore(shipped: BuiltCore): Promise<BuiltCore> {
 
 function hashOf(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+/** A release directory whose newest version is that core. Made anew for each core: its timestamp is good for days. */
+export async function releaseOf(core: BuiltCore): Promise<string> {
+  const out = `${core.path}-release`;
+  if (existsSync(join(out, "root.json"))) return out;
+  const words = [
+    ...["--out", `${out}.new`, "--keys", join(CACHE, "keys"), "--version", NEXT_VERSION],
+    ...["--arch", process.arch, "--quick", "--core", `${process.arch}=${core.path}`],
+  ];
+  rmSync(`${out}.new`, { recursive: true, force: true });
+  run(["--make-keys", join(CACHE, "keys")]);
+  run(words);
+  renameSync(`${out}.new`, out);
+  return out;
+}
+
+function run(words: readonly string[]): void {
+  const made = spawnSync(process.execPath, [join(REPOSITORY, "build/release.ts"), ...words], {
+    encoding: "utf8",
+  });
+  if (made.status !== 0) throw new Error(`Cannot test: no release was made: ${made.stderr}`);
 }
