@@ -23,7 +23,7 @@ beforeAll(async () => {
   const settings = {
     MYCELIUM_UPDATE_URL: release,
     MYCELIUM_UPDATE_ROOT: join(release, "root.json"),
-    MYCELIUM_UPDATE_HEALTH_INTERVAL: "500ms",
+    MYCELIUM_UPDATE_HEALTH_INTERVAL: "1s",
     MYCELIUM_UPDATE_CONFIRM_AFTER: "1s",
   };
   nodes = [
