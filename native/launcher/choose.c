@@ -82,13 +82,33 @@ static void refuse_payload(Choice *choice) {
       "; version ", record->active.version, " goes on; install a newer release");
 }
 
+/* What is on trial is no way back: the core before it is. */
+static void end_trial(Choice *choice) {
+  Record *record = choice->record;
+  if (!record->is_trial || !record->standby.is_there || check_slot(choice->slots, &record->standby) != CORE_WHOLE)
+    return;
+  revert_record(record, "another release was installed meanwhile");
+  choice->is_changed = true;
+}
+
+/* The payload's core becomes the standby. */
+static bool stage_payload(Choice *choice) {
+  SlotCore fresh;
+  if (is_payload(choice, &choice->record->standby) &&
+      check_slot(choice->slots, &choice->record->standby) == CORE_WHOLE)
+    return true;
+  drop_standby(choice);
+  if (!obtain_core(choice->payload, choice->slots, choice->caches, &fresh)) return false;
+  choice->record->standby = fresh;
+  return true;
+}
+
 /* Rule 2: an operator installed another release. It runs on trial, with what ran before as its way back. */
 static void adopt_payload(Choice *choice) {
   Record *record = choice->record;
   const Trailer *trailer = &choice->payload->trailer;
-  SlotCore fresh;
   if (same_bytes(record->payload, trailer->core_sha256, SHA256_SIZE)) return;
-  if (is_payload(choice, &record->active) || is_payload(choice, &record->standby)) {
+  if (is_payload(choice, &record->active)) {
     note_payload(choice);
     return;
   }
@@ -96,21 +116,19 @@ static void adopt_payload(Choice *choice) {
     refuse_payload(choice);
     return;
   }
-  if (!has_room_for_payload(choice)) {
+  if (!is_payload(choice, &record->standby) && !has_room_for_payload(choice)) {
     say("Version ", trailer->version, " is not taken over yet: ", choice->slots->path, " needs ",
         megabytes(unpack_room(choice->payload)), " free; version ", record->active.version, " goes on");
     return;
   }
-  /* What is on trial is no way back: the core before it is. */
-  if (record->is_trial && record->standby.is_there && check_slot(choice->slots, &record->standby) == CORE_WHOLE)
-    revert_record(record, "another release was installed meanwhile");
-  drop_standby(choice);
-  if (!obtain_core(choice->payload, choice->slots, choice->caches, &fresh)) return;
-  record->standby = fresh;
-  switch_record(record, (uint64_t)unix_ms());
+  end_trial(choice);
+  if (!is_payload(choice, &record->active)) {
+    if (!stage_payload(choice)) return;
+    switch_record(record, (uint64_t)unix_ms());
+    say("Version ", trailer->version, " was installed: it runs on trial, version ", record->standby.version,
+        " is kept to go back to");
+  }
   note_payload(choice);
-  say("Version ", trailer->version, " was installed: it runs on trial, version ", record->standby.version,
-      " is kept to go back to");
 }
 
 bool revert_trial(const Place *slots, Record *record, const char *reason) {

@@ -132,12 +132,28 @@ describe("another release is installed", () => {
     expect(lab.cores).toHaveLength(2);
   });
 
-  test("one that is in a slot already is only noted", async () => {
+  test("the one that runs already is only noted", async () => {
+    await onTrial();
+    lab.change({ state: "confirmed", boots: 0, payload: coreSha256(OLD) });
+    expect(await lab.run()).toEqual({ status: 0, out: ran(NEW), error: "" });
+    expect(lab.record).toMatchObject({ payload: coreSha256(NEW), state: "confirmed" });
+  });
+
+  test("the one before, installed again, runs on trial out of its slot", async () => {
     await onTrial();
     lab.change({ state: "confirmed", boots: 0 });
+    const { ino } = statSync(lab.core(OLD));
     lab.ship(OLD);
-    expect((await lab.run()).out).toBe(ran(NEW));
-    expect(lab.record).toMatchObject({ payload: coreSha256(OLD), state: "confirmed" });
+    expect((await lab.run()).out).toBe(ran(OLD));
+    expect(statSync(lab.core(OLD)).ino).toBe(ino);
+    expect(lab.record).toMatchObject({ state: "trial", boots: 1, standby: { version: "2.0.0" } });
+  });
+
+  test("the one before, installed again during a trial, ends that trial", async () => {
+    await onTrial();
+    lab.ship(OLD);
+    expect((await lab.run()).out).toBe(ran(OLD));
+    expect(lab.record).toMatchObject({ state: "confirmed", refused: coreSha256(NEW) });
   });
 
   test("one of a state format that was left for good is refused, what runs goes on", async () => {
@@ -202,7 +218,7 @@ describe("damage", () => {
 
   test("a core that the shipped file has not gives way to the other slot", async () => {
     await onTrial();
-    lab.change({ state: "confirmed", boots: 0 });
+    lab.change({ state: "confirmed", boots: 0, payload: coreSha256(OLD) });
     lab.ship(OLD);
     await lab.run();
     rmSync(lab.core(NEW));
