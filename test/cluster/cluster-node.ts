@@ -38,6 +38,11 @@ export class ClusterNode {
     this.#client = new LocalClient(localSocketPath(options.state));
   }
 
+  /** Of the process that runs; null when none does. */
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
   /** Neither killed nor paused. */
   get isUp(): boolean {
     return this.#child !== null && !this.#isPaused;
