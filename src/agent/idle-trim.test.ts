@@ -8,6 +8,7 @@ const LEAN_BYTES = 60_000_000;
 class FakeProcess implements OwnProcess {
   readonly done: string[] = [];
   usedMs = 0;
+  entries = 0;
   garbageBytes = 0;
   filePagesBytes = 20_000_000;
 
@@ -21,6 +22,7 @@ class FakeProcess implements OwnProcess {
   };
   residentBytes = () => LEAN_BYTES + this.garbageBytes + this.filePagesBytes;
   cpuMs = () => this.usedMs;
+  entryCount = () => this.entries;
 }
 
 /** What was done at each look, the CPU used before it given. */
@@ -67,4 +69,13 @@ test("garbage that piles up in an idle node is collected, a little is not", () =
     ...["drop collect drop", "", "", "", "drop", "", "", "", "drop", "", "", ""],
     ...["drop collect drop", ""],
   ]);
+});
+
+test("a node that is written to, however little, keeps what it has", () => {
+  const own = new FakeProcess();
+  own.cpuMs = () => {
+    own.entries += 15;
+    return own.usedMs;
+  };
+  expect(looks(own, [100, 100, 100, 100, 100])).toEqual(["", "", "", "", ""]);
 });

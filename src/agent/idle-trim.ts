@@ -1,14 +1,17 @@
 /**
  * Gives memory back while the node is idle: garbage when it has become so after being busy, and again when much has
  * piled up since; pages of the executable that are not in use once a minute. Collecting throws compiled code away,
- * which costs the CPU that an idle node is to save, so it is not done for little.
+ * which costs the CPU that an idle node is to save, so it is not done for little; and what was dropped may have to
+ * come from a slow disk, so it is not done to a node that somebody uses, however little.
  */
 
 import type { Clock, Timer } from "../ports/index.ts";
 
 const INTERVAL_MS = 15_000;
-/** Less than this share of a core is idle. */
+/** Less than this share of a core is idle, if nothing was written. */
 const IDLE_SHARE = 0.1;
+/** Checks of tables and announcements are nobody's use. */
+const QUIET_ENTRIES_MAX = 8;
 /** While idle, every so many looks. */
 const DROP_EVERY = 4;
 /** More than after the last collection. */
@@ -21,12 +24,15 @@ export interface OwnProcess {
   residentBytes(): number;
   /** CPU time used so far. */
   cpuMs(): number;
+  /** Entries of the logs so far. */
+  entryCount(): number;
 }
 
 export class IdleTrim {
   readonly #clock: Clock;
   readonly #process: OwnProcess;
   #cpuMs: number;
+  #entryCount: number;
   #timer: Timer;
   /** Idle looks since pages were dropped. */
   #idleCount = 0;
@@ -37,6 +43,7 @@ export class IdleTrim {
     this.#clock = clock;
     this.#process = own;
     this.#cpuMs = own.cpuMs();
+    this.#entryCount = own.entryCount();
     this.#timer = clock.after(INTERVAL_MS, () => this.#look());
   }
 
@@ -46,8 +53,11 @@ export class IdleTrim {
 
   #look(): void {
     const cpuMs = this.#process.cpuMs();
-    const isIdle = cpuMs - this.#cpuMs < INTERVAL_MS * IDLE_SHARE;
+    const entryCount = this.#process.entryCount();
+    const isQuiet = entryCount - this.#entryCount <= QUIET_ENTRIES_MAX;
+    const isIdle = isQuiet && cpuMs - this.#cpuMs < INTERVAL_MS * IDLE_SHARE;
     this.#cpuMs = cpuMs;
+    this.#entryCount = entryCount;
     if (isIdle) this.#idle();
     else this.#leanBytes = null;
     this.#timer = this.#clock.after(INTERVAL_MS, () => this.#look());

@@ -16,7 +16,7 @@ import { type ConfigView, VERSION } from "../domain/api/index.ts";
 import type { Config } from "../domain/config/index.ts";
 import { verifyGrant } from "../domain/identity/index.ts";
 import { Agent } from "./agent.ts";
-import { databaseDirectory, type Host } from "./core.ts";
+import { type Core, databaseDirectory, type Host } from "./core.ts";
 import type { Ending } from "./ending.ts";
 import { GROUPS } from "./groups.ts";
 import { IdleTrim, type OwnProcess } from "./idle-trim.ts";
@@ -156,7 +156,7 @@ async function serve(
     // In the background: the node serves without it, but a port that was asked for and is taken ends it.
     const { promise: failed, reject: fail } = Promise.withResolvers<never>();
     agent.startDiscovery().catch(fail);
-    const idleTrim = new IdleTrim(host.clock, ownProcess());
+    const idleTrim = new IdleTrim(host.clock, ownProcess(core));
     stops.push(feedWatchdog(host, notifier, options.watchdogMs), () => idleTrim.stop());
     ending = await untilEnded(Promise.race([ended, signalled, failed]));
     if (ending.kind === "stop" || ending.kind === "leave") notifier.notify("STOPPING=1");
@@ -208,7 +208,7 @@ function makeHost(config: Config): Host {
   return { clock, logger, metrics, onFatal, onLogFailure: onFatal, damages: [] };
 }
 
-function ownProcess(): OwnProcess {
+function ownProcess({ consensus }: Core): OwnProcess {
   return {
     collectGarbage,
     dropFilePages,
@@ -217,6 +217,7 @@ function ownProcess(): OwnProcess {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1_000;
     },
+    entryCount: () => consensus.status().groups.reduce((sum, group) => sum + group.lastIndex, 0),
   };
 }
 
