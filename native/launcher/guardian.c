@@ -8,6 +8,7 @@
 #define POLL_MS 1000
 #define CONFIRM_TIMEOUT_S 300
 #define CONFIRM_TIMEOUT_MAX_S 86400
+#define SEE_OFF_POLLS 60
 #define RESTART_DELAY_MS 1000
 #define RESTART_DELAY_MAX_MS 8000
 
@@ -48,6 +49,26 @@ static bool is_decided(const Guardian *guardian, Record *record) {
   return load_record(&guardian->slots, record) == RECORD_READ && !is_our_trial(guardian, record);
 }
 
+/* The core made the one before active again: it is about to become that one, and must not be lost on the way. */
+static bool took_itself_back(const Guardian *guardian, const Record *record) {
+  return !record->is_trial && !same_bytes(record->active.sha256, guardian->core, SHA256_SIZE);
+}
+
+/* Whether the process still runs the core on trial: its executable is the slot's file of that name. */
+static bool runs_our_core(const Guardian *guardian) {
+  char link[64], path[PATH_SIZE];
+  Text text = TEXT_ON(link);
+  add_text(&text, "/proc/");
+  add_number(&text, (uint64_t)guardian->core_pid);
+  add_text(&text, "/exe");
+  const long length = KERNEL_4(readlinkat, AT_CWD, link, path, PATH_SIZE - 1);
+  if (length < 2 * SHA256_SIZE) return false;
+  char name[2 * SHA256_SIZE + 1];
+  Text hex = TEXT_ON(name);
+  add_hex(&hex, guardian->core, SHA256_SIZE);
+  return same_bytes((const uint8_t *)path + length - 2 * SHA256_SIZE, (const uint8_t *)name, 2 * SHA256_SIZE);
+}
+
 static bool has_ended(const Guardian *guardian, int64_t wait_ms) {
   struct pollfd_ polled = {.fd = guardian->pidfd, .events = 1};
   struct timespec_ wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
@@ -63,7 +84,12 @@ __attribute__((noreturn)) static void start_again(const Guardian *guardian) {
 }
 
 __attribute__((noreturn)) static void after_end(const Guardian *guardian, Record *record) {
-  if (guardian->is_supervised || is_decided(guardian, record)) end_process(0);
+  if (guardian->is_supervised) end_process(0);
+  if (is_decided(guardian, record)) {
+    if (!took_itself_back(guardian, record) || ended_as_asked(guardian->pidfd, guardian->core_pid)) end_process(0);
+    say("The core on trial took itself back and went down on the way; starting the other");
+    start_again(guardian);
+  }
   if (ended_as_asked(guardian->pidfd, guardian->core_pid)) end_process(0);
   int64_t delay = RESTART_DELAY_MS;
   for (uint64_t i = 1; i < guardian->boots && delay < RESTART_DELAY_MAX_MS; i++) delay *= 2;
@@ -72,6 +98,15 @@ __attribute__((noreturn)) static void after_end(const Guardian *guardian, Record
   /* Somebody else may have started it meanwhile. */
   if (is_decided(guardian, record)) end_process(0);
   start_again(guardian);
+}
+
+/* Until the process has become the other core, or it cannot be told any more that it has not. */
+__attribute__((noreturn)) static void see_off(const Guardian *guardian, Record *record) {
+  for (int polls = 0; polls < SEE_OFF_POLLS && runs_our_core(guardian); polls++) {
+    if (has_ended(guardian, POLL_MS)) after_end(guardian, record);
+  }
+  if (has_ended(guardian, 0)) after_end(guardian, record);
+  end_process(0);
 }
 
 /* The time is over: taken back first, ended then, so that whoever starts it again starts the other. */
@@ -97,7 +132,10 @@ __attribute__((noreturn)) static void guard(const Guardian *guardian) {
   const int64_t deadline = monotonic_ms() + (int64_t)guardian->timeout_s * 1000;
   for (;;) {
     if (has_ended(guardian, POLL_MS)) after_end(guardian, &record);
-    if (is_decided(guardian, &record)) end_process(0);
+    if (is_decided(guardian, &record)) {
+      if (took_itself_back(guardian, &record)) see_off(guardian, &record);
+      end_process(0);
+    }
     if (monotonic_ms() >= deadline) expire(guardian, &record);
   }
 }

@@ -149,6 +149,21 @@ test(
 );
 
 test(
+  "a core that takes itself back and falls on the way is followed by the other",
+  async () => {
+    const child = await startTrial(HANGS, UNSUPERVISED);
+    await until("the guardian watches", () => guardians().length === 1);
+    const { active, standby } = lab.record;
+    const back = { state: "confirmed", boots: 0, trialSinceMs: 0 } as const;
+    lab.change({ ...back, active: standby ?? active, standby: active, refused: active.sha256 });
+    child.kill("SIGSEGV");
+    await until("the other core runs", () => started().length === 3);
+    expect(started().at(-1)?.core).toBe(`core-${coreSha256(OLD)}`);
+  },
+  TEST_TIMEOUT_MS,
+);
+
+test(
   "under a supervisor it starts nothing",
   async () => {
     const child = await startTrial(CRASHES);
