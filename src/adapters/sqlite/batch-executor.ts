@@ -3,7 +3,7 @@
  * savepoint, with its own random stream and counters; then digests what they did and keeps their results.
  */
 
-import type { DatabaseSync, Session } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { BatchContext, Request } from "../../domain/replication/index.ts";
 import type {
   Program,
@@ -16,6 +16,7 @@ import type { BatchOutcome, RequestOutcome } from "../../ports/index.ts";
 import { BatchDigest } from "./batch-digest.ts";
 import { cannotApply, failAll, LostAt, type Rollbacks } from "./batch-loss.ts";
 import type { ExecutedBatch } from "./call-codec.ts";
+import { ChangeSession } from "./change-session.ts";
 import {
   isSchemaPlan,
   ProgramRunner,
@@ -62,7 +63,7 @@ export class BatchExecutor {
     failures: ReadonlyMap<number, RequestOutcome>,
     rollbacks: Rollbacks,
   ): BatchOutcome & { readonly appliedCount: number } {
-    const session = this.#db.createSession();
+    const session = new ChangeSession(this.#db);
     const outcomes: RequestOutcome[] = [];
     const applied: Applied[] = [];
     const seen = new Map<string, number>();
@@ -81,13 +82,13 @@ export class BatchExecutor {
         applied.length === 0 ? new Uint8Array(DIGEST_SIZE) : this.#seal(context, applied, session);
       return { outcomes, digest, appliedCount: applied.length };
     } finally {
-      session.close();
+      session.end();
     }
   }
 
   /** The digest. Throws `LostAt`, and DISK_FULL when this machine cannot do what others did. */
   follow(batch: ExecutedBatch, number: number, rollbacks: Rollbacks): Uint8Array {
-    const session = this.#db.createSession();
+    const session = new ChangeSession(this.#db);
     const applied: Applied[] = [];
     this.#parts.guard.pin(batch.context);
     try {
@@ -103,7 +104,7 @@ export class BatchExecutor {
       }
       return this.#seal(batch.context, applied, session);
     } finally {
-      session.close();
+      session.end();
       this.#parts.guard.unpin();
     }
   }
@@ -131,7 +132,7 @@ export class BatchExecutor {
     context: BatchContext,
     request: Request,
     result: ProgramResult,
-    session: Session,
+    session: ChangeSession,
   ): Uint8Array {
     return this.#seal(context, [{ request, result }], session);
   }
@@ -207,13 +208,14 @@ export class BatchExecutor {
     return program.steps.some((step) => isSchemaPlan(this.#parts.plans.plan(step.statement.sql)));
   }
 
-  #seal(context: BatchContext, applied: readonly Applied[], session: Session): Uint8Array {
+  #seal(context: BatchContext, applied: readonly Applied[], session: ChangeSession): Uint8Array {
     const withSchema = applied.some(({ request }) => this.#changesSchema(request.program));
     if (withSchema) this.schemaChanged();
     // Full-text indexes keep what they gather in memory until a savepoint: it belongs to this batch.
     this.#parts.marks.request.set();
     this.#parts.marks.request.release();
-    const changeset = withSchema ? null : session.changeset();
+    const changeset = withSchema ? null : session.take();
+    session.end();
     const outcomes = applied.map(({ result }) => result.steps);
     const digest = this.#digest.digest(changeset, outcomes);
     this.#tables.keepResults(context.timeMs, applied);

@@ -1,11 +1,11 @@
 /** One client's interactive transaction inside the open batch transaction: its steps come one by one. */
 
-import type { Session } from "node:sqlite";
 import type { BatchContext, Request } from "../../domain/replication/index.ts";
 import type { Program, ProgramResult, SqlRole, StepOutcome } from "../../domain/sql/index.ts";
 import type { BatchOutcome, RequestOutcome } from "../../ports/index.ts";
 import type { BatchExecutor } from "./batch-executor.ts";
 import { failAll, lostSteps } from "./batch-loss.ts";
+import { ChangeSession } from "./change-session.ts";
 import { ProgramRunner, type RunnerParts, TransactionLost } from "./program-runner.ts";
 import { SQLITE_ERROR, sqlError } from "./sql-error.ts";
 
@@ -16,7 +16,7 @@ export class InteractiveBatch {
   readonly #executor: BatchExecutor;
   readonly #role: SqlRole;
   readonly #runner: ProgramRunner;
-  readonly #session: Session;
+  readonly #session: ChangeSession;
   readonly #reservedBefore: string;
   /** Without their rows: the client has them. */
   readonly #outcomes: StepOutcome[] = [];
@@ -28,7 +28,7 @@ export class InteractiveBatch {
     this.#executor = executor;
     this.#role = role;
     executor.startRequest(0);
-    this.#session = parts.db.createSession();
+    this.#session = new ChangeSession(parts.db);
     this.#runner = new ProgramRunner(parts);
     this.#reservedBefore = executor.reservedNames();
     parts.guard.unpin();
@@ -68,13 +68,13 @@ export class InteractiveBatch {
       const digest = this.#executor.sealOne(context, request, result, this.#session);
       return { outcomes: [{ kind: "applied", result }], digest };
     } finally {
-      this.#session.close();
+      this.#session.end();
     }
   }
 
   /** The batch is rolled back. */
   drop(): void {
-    this.#session.close();
+    this.#session.end();
     if (!this.#lost) this.#runner.forget();
   }
 

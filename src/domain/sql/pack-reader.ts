@@ -18,14 +18,17 @@ const ASCII_FAST_MAX = 24;
 
 export class PackReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  /** Made when it is needed first: few inputs hold numbers of 8 bytes. */
+  #view: DataView | null = null;
   readonly #what: string;
   #offset = 0;
+  #repeated = "";
+  #repeatedStart = 0;
+  #repeatedSize = -1;
 
   /** `what` names the input in errors. */
   constructor(bytes: Uint8Array, what: string) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#what = what;
   }
 
@@ -71,7 +74,7 @@ export class PackReader {
   }
 
   f64(): number {
-    return this.#view.getFloat64(this.#take(8), true);
+    return this.#numbers().getFloat64(this.#take(8), true);
   }
 
   text(sizeMax: number = Number.MAX_SAFE_INTEGER): string {
@@ -86,6 +89,19 @@ export class PackReader {
     } catch {
       throw this.damaged("text that is not UTF-8");
     }
+  }
+
+  /** As `text`; the same string when it equals the last one that was read so: SQL comes again and again. */
+  repeatedText(sizeMax: number): string {
+    const before = this.#offset;
+    const size = this.varint(sizeMax);
+    const start = this.#take(size);
+    if (this.#isLastRepeated(start, size)) return this.#repeated;
+    this.#offset = before;
+    this.#repeated = this.text(sizeMax);
+    this.#repeatedStart = start;
+    this.#repeatedSize = size;
+    return this.#repeated;
   }
 
   /** A copy, so that it does not hold the whole input. */
@@ -110,9 +126,9 @@ export class PackReader {
       case VALUE_NULL:
         return null;
       case VALUE_INTEGER:
-        return this.#view.getBigInt64(this.#take(8), true);
+        return this.#numbers().getBigInt64(this.#take(8), true);
       case VALUE_SMALL_INTEGER:
-        return BigInt(this.#view.getInt32(this.#take(4), true));
+        return BigInt(this.#int32());
       case VALUE_REAL:
         return this.f64();
       case VALUE_TEXT:
@@ -135,6 +151,28 @@ export class PackReader {
       "MALFORMED",
       `Cannot read ${this.#what}: found ${found} at byte ${this.#offset}`,
     );
+  }
+
+  #numbers(): DataView {
+    const { buffer, byteOffset, length } = this.#bytes;
+    this.#view ??= new DataView(buffer, byteOffset, length);
+    return this.#view;
+  }
+
+  #int32(): number {
+    const at = this.#take(4);
+    const bytes = this.#bytes;
+    const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+    return low | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
+  }
+
+  #isLastRepeated(start: number, size: number): boolean {
+    if (size !== this.#repeatedSize) return false;
+    const bytes = this.#bytes;
+    for (let i = 0; i < size; i++) {
+      if (bytes[start + i] !== bytes[this.#repeatedStart + i]) return false;
+    }
+    return true;
   }
 
   #ascii(start: number, size: number): string | null {

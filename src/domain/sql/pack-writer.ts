@@ -18,8 +18,12 @@ const SMALL_MAX = 0x7fff_ffffn;
 
 export class PackWriter {
   #buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE_BYTES);
-  #view = viewOf(this.#buffer);
+  /** Made when it is needed first. */
+  #view: DataView | null = null;
   #size = 0;
+  #repeated: string | null = null;
+  #repeatedStart = 0;
+  #repeatedSize = 0;
 
   get sizeBytes(): number {
     return this.#size;
@@ -33,6 +37,7 @@ export class PackWriter {
   /** Starts again with the same buffer. */
   reset(): void {
     this.#size = 0;
+    this.#repeated = null;
   }
 
   u8(value: number): void {
@@ -54,7 +59,7 @@ export class PackWriter {
 
   f64(value: number): void {
     this.#reserve(8);
-    this.#view.setFloat64(this.#size, value, true);
+    this.#numbers().setFloat64(this.#size, value, true);
     this.#size += 8;
   }
 
@@ -65,6 +70,21 @@ export class PackWriter {
     this.#reserve(sizeBytes);
     this.#buffer.write(value, this.#size);
     this.#size += sizeBytes;
+  }
+
+  /** As `text`; copied when it equals the last one that was written so. */
+  repeatedText(value: string): void {
+    const start = this.#size;
+    if (value === this.#repeated) {
+      this.#reserve(this.#repeatedSize);
+      this.#buffer.copyWithin(start, this.#repeatedStart, this.#repeatedStart + this.#repeatedSize);
+      this.#size += this.#repeatedSize;
+      return;
+    }
+    this.text(value);
+    this.#repeated = value;
+    this.#repeatedStart = start;
+    this.#repeatedSize = this.#size - start;
   }
 
   /** A length and bytes. */
@@ -103,13 +123,14 @@ export class PackWriter {
     this.#reserve(9);
     if (value >= SMALL_MIN && value <= SMALL_MAX) {
       this.#buffer[this.#size] = VALUE_SMALL_INTEGER;
-      this.#view.setInt32(this.#size + 1, Number(value), true);
+      const small = Number(value);
+      for (let i = 0; i < 4; i++) this.#buffer[this.#size + 1 + i] = small >> (8 * i);
       this.#size += 5;
       return;
     }
     assert(BigInt.asIntN(64, value) === value, `cannot pack ${value}: it is no 64-bit integer`);
     this.#buffer[this.#size] = VALUE_INTEGER;
-    this.#view.setBigInt64(this.#size + 1, value, true);
+    this.#numbers().setBigInt64(this.#size + 1, value, true);
     this.#size += 9;
   }
 
@@ -119,10 +140,12 @@ export class PackWriter {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
     grown.set(this.#buffer.subarray(0, this.#size));
     this.#buffer = grown;
-    this.#view = viewOf(grown);
+    this.#view = null;
   }
-}
 
-function viewOf(buffer: Buffer): DataView {
-  return new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+  #numbers(): DataView {
+    const { buffer, byteOffset, length } = this.#buffer;
+    this.#view ??= new DataView(buffer, byteOffset, length);
+    return this.#view;
+  }
 }

@@ -57,7 +57,7 @@ function writeStep(writer: PackWriter, { statement, condition }: Step): void {
       (statement.namedArgs.length > 0 ? HAS_NAMED_ARGS : 0) |
       (condition === null ? 0 : HAS_CONDITION),
   );
-  writer.text(statement.sql);
+  writer.repeatedText(statement.sql);
   if (statement.args.length > 0) writer.values(statement.args);
   if (statement.namedArgs.length > 0) {
     writer.varint(statement.namedArgs.length);
@@ -72,7 +72,7 @@ function writeStep(writer: PackWriter, { statement, condition }: Step): void {
 function readStep(reader: PackReader): Step {
   const flags = reader.u8();
   if ((flags & ~ALL_FLAGS) !== 0) throw reader.damaged(`step flags ${flags}`);
-  const sql = reader.text(PROGRAM_LIMITS.sqlSizeMax);
+  const sql = reader.repeatedText(PROGRAM_LIMITS.sqlSizeMax);
   const args = (flags & HAS_ARGS) === 0 ? [] : reader.values(PROGRAM_LIMITS.argCountMax);
   const namedArgs = (flags & HAS_NAMED_ARGS) === 0 ? [] : readNamedArgs(reader);
   const condition = (flags & HAS_CONDITION) === 0 ? null : readCondition(reader, 0);
