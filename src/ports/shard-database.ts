@@ -62,7 +62,8 @@ export interface ShardDatabase {
   /**
    * Leader: opens the batch transaction, runs each request of `parts` in a savepoint (one that ends without effect is rolled
    * back), and leaves the transaction open for `commit` or `rollback`. `alone` lets one request use what needs a
-   * transaction of its own. Statements over `deadlineMs` fail with SQLITE_INTERRUPT.
+   * transaction of its own. A request whose client leaves its transaction open is undone, and `autocommit` in its
+   * result is false. Statements over `deadlineMs` fail with SQLITE_INTERRUPT.
    */
   runBatch(
     context: BatchContext,

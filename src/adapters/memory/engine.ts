@@ -107,11 +107,11 @@ export class Session {
     return this.#open !== null;
   }
 
-  /** A program of its own: a transaction that it leaves open is rolled back. */
+  /** A program of its own: a transaction that it leaves open, as `autocommit` tells, is rolled back. */
   runWhole(program: Program): ProgramResult {
     const result = this.run(program);
     this.#open = null;
-    return { ...result, autocommit: true };
+    return result;
   }
 
   run(program: Program): ProgramResult {

@@ -177,7 +177,7 @@ export class MemoryShardDatabase implements ShardDatabase {
     // What is read is what is there when the reader gets to it, not when it was asked.
     await this.#host.delay(this.#timing.readMs());
     this.#checkFile();
-    return new Session(view, environment).runWhole(program);
+    return { ...new Session(view, environment).runWhole(program), autocommit: true };
   }
 
   async openSnapshot(): Promise<number> {
@@ -333,6 +333,7 @@ export class MemoryShardDatabase implements ShardDatabase {
     const environment = environmentOf(batch.context, ordinal, { isFull });
     const session = new Session(batch.overlay, environment);
     const result = session.runWhole(request.program);
+    if (!result.autocommit) return { kind: "unchanged", result };
     return this.#finish(batch, request, session, result);
   }
 

@@ -171,10 +171,12 @@ export class BatchExecutor {
     const runner = new ProgramRunner(this.#parts);
     const options = runOptions(request.role, deadlineMs, marks);
     const steps = this.#runSteps(runner, request, position, 0, options);
+    const { autocommit } = runner;
     runner.end();
     const result = { steps, autocommit: true };
     const refused = this.refusal(runner, request.role, reservedBefore);
     if (refused !== null) return this.#undo(failAll(result, refused), runner.schemaChanged);
+    if (!autocommit) return this.#undo({ steps, autocommit }, runner.schemaChanged);
     // Random numbers that were seen are never drawn again: such a request is logged even without effect.
     const hasEffect = runner.schemaChanged || runner.netChanges() > 0 || runner.usedRandom();
     if (!hasEffect) return this.#undo(result, false);

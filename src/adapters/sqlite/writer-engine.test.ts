@@ -77,7 +77,7 @@ test("BEGIN, ROLLBACK, COMMIT and savepoints do what they do in SQLite", () => {
 test("a transaction the program leaves open is rolled back", () => {
   const leader = leaderWith(KEYED);
   const outcome = leader.lead([sql("BEGIN", "INSERT INTO t VALUES (1, 'x')")]);
-  expect(outcome.outcomes[0]).toMatchObject({ kind: "unchanged", result: { autocommit: true } });
+  expect(outcome.outcomes[0]).toMatchObject({ kind: "unchanged", result: { autocommit: false } });
   expect(rowsOf(leader, "SELECT count(*) FROM t")).toEqual([[0n]]);
 });
 

@@ -23,6 +23,8 @@ class ScriptedSql implements SqlService {
   readonly reads: ReadOptions[] = [];
   openCount = 0;
   failWith: ErrorCode | null = null;
+  /** Whether a program that is written at once leaves its transaction open. */
+  staysOpen = false;
   /** What the next step of a transaction answers; null: OK. */
   stepResult: ProgramResult | null = null;
   /** Resolves before any call goes on; for tests of overlap. */
@@ -32,7 +34,7 @@ class ScriptedSql implements SqlService {
 
   async write(request: SqlRequest): Promise<ProgramResult> {
     this.writes.push(request);
-    return await this.#answer("write", request.program, true);
+    return await this.#answer("write", request.program, !this.staysOpen);
   }
 
   async read(program: Program, options: ReadOptions): Promise<ProgramResult> {

@@ -119,7 +119,12 @@ describe("plans", () => {
         const outcomes: StepOutcome[] = [];
         while (outcomes.length < names.length) {
           const from = outcomes.length;
-          const segment = nextSegment(program, kinds, from, parts.open);
+          let segment = nextSegment(program, kinds, from, parts.open);
+          if (segment.via === "attempt") {
+            const trial = new Model(failing);
+            trial.run(subprogram(program, from, segment.to, outcomes));
+            if (trial.open) segment = nextSegment(program, kinds, from, parts.open, false);
+          }
           expect(segment.to).toBeGreaterThan(from);
           outcomes.push(...parts.run(subprogram(program, from, segment.to, outcomes)));
         }
@@ -134,7 +139,7 @@ describe("plans", () => {
     fc.assert(
       fc.property(CASE, ({ names, program, failing }) => {
         const kinds = names.map((name) => KINDS[name] as StatementKind);
-        const segment = nextSegment(program, kinds, 0, false);
+        const segment = nextSegment(program, kinds, 0, false, false);
         if (segment.via === "begin" || segment.to < names.length) return;
         const model = new Model(failing.map((fails, i) => fails && names[i] !== "commit"));
         model.run(program);
@@ -142,6 +147,21 @@ describe("plans", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test("what ends its transaction unless a step fails is tried at once, and then cut", () => {
+    const names = ["begin", "write", "write", "commit"];
+    const kinds = names.map((name) => KINDS[name] as StatementKind);
+    const steps = names.map((sql, i) => ({
+      statement: { sql, args: [], namedArgs: [], wantRows: true },
+      condition: i === 0 ? null : ({ type: "ok", step: i - 1 } as const),
+    }));
+    expect(nextSegment({ steps }, kinds, 0, false)).toEqual({ to: 4, via: "attempt" });
+    expect(nextSegment({ steps }, kinds, 0, false, false)).toEqual({
+      to: 4,
+      via: "begin",
+      mode: "write",
+    });
   });
 
   test("reads alone are a read, whatever control stands around them", () => {

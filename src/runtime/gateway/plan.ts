@@ -1,6 +1,7 @@
 /**
  * Cuts a program into the calls that serve it: reads, an atomic write, or steps of an interactive transaction. A
- * program that surely ends the transaction it begins is one atomic request. Pure.
+ * program that surely ends the transaction it begins is one atomic request. One that ends it unless something fails is
+ * tried as one: if it does leave its transaction open it was undone, and is cut again. Pure.
  */
 
 import type { Condition, Program, Step, StepOutcome } from "../../domain/sql/index.ts";
@@ -21,22 +22,26 @@ export type StatementKind =
 export type Segment = {
   readonly to: number;
 } & (
-  | { readonly via: "read" | "write" | "step" }
+  | { readonly via: "read" | "write" | "attempt" | "step" }
   | { readonly via: "begin"; readonly mode: "read" | "deferred" | "write" }
 );
 
-/** The first call for the steps from `from` on. */
+/** The first call for the steps from `from` on; an "attempt" only where `mayTry`. */
 export function nextSegment(
   program: Program,
   kinds: readonly StatementKind[],
   from: number,
   inTransaction: boolean,
+  mayTry = true,
 ): Segment {
   if (inTransaction) return { to: endOfTransaction(kinds, from), via: "step" };
   const begin = indexOfBegin(kinds, from);
   if (begin === null) return { to: kinds.length, via: viaOf(kinds, from, kinds.length) };
   if (endsItself(program, kinds, begin)) {
     return { to: kinds.length, via: viaOf(kinds, from, kinds.length) };
+  }
+  if (mayTry && isEnd(kinds.at(-1)) && viaOf(kinds, from, kinds.length) === "write") {
+    return { to: kinds.length, via: "attempt" };
   }
   if (begin > from) return { to: begin, via: viaOf(kinds, from, begin) };
   const kind = kinds[begin];

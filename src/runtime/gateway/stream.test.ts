@@ -64,6 +64,21 @@ describe("streams", () => {
     expect(node.gateway.streamCount).toBe(0);
   });
 
+  test("try a program that may end its transaction at once, and hold it open when it does not end", async () => {
+    const steps = ["BEGIN", "INSERT INTO t VALUES (1)", "COMMIT"].map((sql, i) => ({
+      stmt: { sql },
+      ...(i === 0 ? {} : { condition: { type: "ok", step: i - 1 } }),
+    }));
+    const batch = { type: "batch", batch: { steps } };
+    await node.pipeline([batch]);
+    const program = steps.map(({ stmt }) => stmt.sql).join("; ");
+    expect(node.sql.calls).toEqual([`write ${program}`]);
+    node.sql.staysOpen = true;
+    await node.pipeline([batch, CLOSE]);
+    expect(node.sql.calls.slice(1)).toEqual([`write ${program}`, "begin write", `step ${program}`]);
+    expect(node.sql.openCount).toBe(0);
+  });
+
   test("roll back when they expire", async () => {
     const { baton } = await node.pipeline([execute("BEGIN")]);
     node.clock.advance(9_000);

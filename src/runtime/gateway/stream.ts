@@ -107,12 +107,15 @@ export class SqlStream {
   async run(program: Program, kinds: readonly StatementKind[], call: Call): Promise<ProgramResult> {
     validateProgram(program);
     const outcomes = this.#lost === null ? [] : this.#afterLoss(kinds, this.#lost);
+    let mayTry = true;
     while (outcomes.length < program.steps.length) {
       const from = outcomes.length;
-      const segment = nextSegment(program, kinds, from, this.#transaction !== null);
+      const segment = nextSegment(program, kinds, from, this.#transaction !== null, mayTry);
       const part = subprogram(program, from, segment.to, outcomes);
       const partKinds = part === program ? kinds : kinds.slice(from, segment.to);
-      const { steps } = await this.#runSegment(segment, part, partKinds, call);
+      const { steps, autocommit } = await this.#runSegment(segment, part, partKinds, call);
+      mayTry = segment.via !== "attempt" || autocommit;
+      if (!mayTry) continue;
       if (steps.length === program.steps.length) return { steps, autocommit: this.isAutocommit };
       outcomes.push(...steps);
     }
@@ -150,8 +153,10 @@ export class SqlStream {
       case "step":
         return await this.#step(part, kinds);
       case "read":
+        return await this.#runAtOnce("read", part, kinds, call);
       case "write":
-        return await this.#runAtOnce(segment.via, part, kinds, call);
+      case "attempt":
+        return await this.#runAtOnce("write", part, kinds, call);
     }
   }
 
