@@ -7,7 +7,7 @@ import { MUTANTS, type Mutant } from "./mutants.ts";
 import { runSeeds, type TimedReport } from "./run-seeds.ts";
 
 /** Seeds tried on each mutant at most. */
-const SEED_COUNT_MAX = 600;
+const SEED_COUNT_MAX = 2_000;
 const ROOT = join(import.meta.dir, "../..");
 
 export interface MutantResult {
