@@ -72,6 +72,8 @@ export interface MemberStoreOptions {
 const LIMIT_NONE = 2n ** 62n;
 /** Expired tokens are kept this long, so that a late joiner is told why. */
 const TOKEN_KEPT_MS = 86_400_000;
+/** Nodes remembered as left or removed; the list has room for twice as many. */
+export const REVOKED_MAX = 5_000;
 const voucherShape = signedPartShape(1_024);
 
 /** Positions of the statements in the program of `admit`. */
@@ -237,7 +239,10 @@ export class MemberStore {
     return changedRows(result, 0) > 0;
   }
 
-  /** Takes a node off the list. `left` may join again with the same key, `removed` may not. */
+  /**
+   * Takes a node off the list. `left` may join again with the same key, `removed` may not. Of those who are
+   * remembered so, the ones that left longest ago are forgotten first.
+   */
   async remove(node: NodeId, reason: "left" | "removed", nowMs: number): Promise<boolean> {
     const program = atomicProgram(
       statement("DELETE FROM _mycelium_nodes WHERE node_id = ?1", node),
@@ -248,6 +253,12 @@ export class MemberStore {
         node,
         reason,
         BigInt(nowMs),
+      ),
+      statement(
+        `DELETE FROM _mycelium_revoked WHERE node_id IN (
+           SELECT node_id FROM _mycelium_revoked
+           ORDER BY reason = 'left', revoked_at_ms DESC, node_id LIMIT -1 OFFSET ?1)`,
+        BigInt(REVOKED_MAX),
       ),
     );
     return changedRows(await this.#write("remove a node", program, true), 1) > 0;

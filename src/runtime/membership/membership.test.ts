@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import type { NodeKey } from "../../domain/identity/index.ts";
+import { REVOKED_MAX } from "./member-store.ts";
 import { announcement, key, NOW, root, World } from "./member-world.test.ts";
 
 let world: World;
@@ -86,6 +87,21 @@ describe("Membership", () => {
     await world.membership.refresh();
     expect(world.membership.member(root.nodeId)?.replicaLife).toBe(1);
     expect(await world.store.announce(key(9).nodeId, announcement, NOW)).toBe(false);
+  });
+
+  test("of those who are no members any more, the ones that left longest ago are forgotten first", async () => {
+    world.sql.rows(`
+      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${REVOKED_MAX})
+      INSERT INTO _mycelium_revoked SELECT 'node' || i, iif(i > 2, 'left', 'removed'), i FROM n`);
+    await world.store.remove(key(2).nodeId, "left", NOW);
+    const kept = world.sql
+      .rows("SELECT node_id FROM _mycelium_revoked")
+      .map(({ node_id }) => node_id);
+    expect(kept).toHaveLength(REVOKED_MAX);
+    expect(kept).not.toContain("node3");
+    expect(kept).toContain("node1");
+    expect(kept).toContain("node4");
+    expect(kept).toContain(key(2).nodeId);
   });
 
   test("before the tables are there the list is unknown, and making them twice is harmless", async () => {
