@@ -439,18 +439,39 @@ is_healthy() {
   "$program" status --check --state="$state" >/dev/null 2>&1 </dev/null
 }
 
+# One line of the slots' record, as `refused`.
+record_of() {
+  [ ! -f "$state/slots/record" ] || sed -n "s/^$1 //p" "$state/slots/record"
+}
+
+# A version that does not prove itself is taken back by the launcher; its file goes too.
+put_back() {
+  refused=$(record_of refused)
+  if [ "$upgraded" = no ] || [ -z "$refused" ] || [ "$refused" != "$(record_of payload)" ]; then return 0; fi
+  mv -f "$program.previous" "$program"
+  upgraded=no
+  wait_healthy || :
+  fail "the new version was taken back, the one before runs: $(record_of reason)"
+}
+
 start_node() {
   if [ "$restart" = no ] && is_healthy; then return 0; fi
   if [ "$service" = systemd ]; then
     say "Starting the systemd unit mycelium.service"
     step systemctl enable -q mycelium.service
-    step systemctl restart mycelium.service ||
-      fail "the unit did not start: see \`systemctl status mycelium\` and \`mycelium logs\`"
+    # A first start is waited for by systemd, a later one by wait_healthy: the launcher may start it several times.
+    if [ "$upgraded" = no ]; then
+      step systemctl restart mycelium.service ||
+        fail "the unit did not start: see \`systemctl status mycelium\` and \`mycelium logs\`"
+    else
+      step systemctl stop mycelium.service
+      step systemctl start --no-block mycelium.service
+    fi
     return 0
   fi
   say "Starting in the background (systemd is not process 1 here, or this is not the machine's own node)"
   if [ -f "$state/mycelium.pid" ]; then step "$program" stop --state="$state" || rm -f "$state/mycelium.pid"; fi
-  step "$program" run --background --state="$state" || fail "the node did not start"
+  step "$program" run --background --state="$state" || [ "$upgraded" = yes ] || fail "the node did not start"
 }
 
 # Waits until the node is healthy, for at most 60 s.
@@ -458,6 +479,7 @@ wait_healthy() {
   [ "$dry_run" = no ] || return 0
   tries=0
   until is_healthy; do
+    put_back
     tries=$((tries + 1))
     [ $tries -lt 240 ] || break
     sleep 0.25
