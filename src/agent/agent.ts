@@ -199,6 +199,7 @@ export class Agent {
       clockOffMs: this.#clocks.offMs(),
       memoryBytes: process.memoryUsage.rss(),
       update: this.#updateStatus(),
+      launcherProblem: this.#updates.launcherProblem(),
     });
   }
 

@@ -11,6 +11,7 @@ import {
   ChunkServer,
   type Health,
   HealthWatch,
+  LauncherUpkeep,
   type NodePart,
   SlotsNodePart,
 } from "../runtime/update/index.ts";
@@ -19,6 +20,7 @@ import type { Ending } from "./ending.ts";
 import { SYSTEM } from "./groups.ts";
 import type { OwnSlots } from "./slots.ts";
 
+const ARCH = process.arch === "arm64" ? "arm64" : "x64";
 const BEFORE = "update/before.json";
 /** Entries behind the commit with which a core on trial counts as unhealthy. */
 const LAG_MAX = 10_000;
@@ -35,7 +37,9 @@ export class NodeUpdates {
   readonly part: NodePart;
   readonly #options: NodeUpdatesOptions;
   readonly #server: ChunkServer | null;
+  readonly #random = new SeededRandom(randomInt(2 ** 32 - 1));
   #watch: HealthWatch | null = null;
+  #launcher: LauncherUpkeep | null = null;
 
   constructor(options: NodeUpdatesOptions) {
     this.#options = options;
@@ -47,9 +51,9 @@ export class NodeUpdates {
       slots: slots?.store ?? null,
       source,
       share: (partial) => server?.share(partial),
-      arch: process.arch === "arm64" ? "arm64" : "x64",
+      arch: ARCH,
       version: VERSION,
-      random: new SeededRandom(randomInt(2 ** 32 - 1)),
+      random: this.#random,
       clock,
       logger,
       metrics,
@@ -67,9 +71,11 @@ export class NodeUpdates {
 
   /** Judges this core, if it is on trial. Once the node serves. */
   start(): void {
-    const { core, slots } = this.#options;
+    const { core, slots, source } = this.#options;
     const { config, host } = core;
-    if (slots === null || this.part.view().phase !== "trial") return;
+    if (slots === null) return;
+    if (source !== null) this.#launcher = this.#keepLauncher(slots, source);
+    if (this.part.view().phase !== "trial") return;
     this.#watch = new HealthWatch({
       slots: slots.store,
       before: readBefore(core),
@@ -83,6 +89,11 @@ export class NodeUpdates {
     host.logger.info("this version is on trial", { version: VERSION });
   }
 
+  /** Why the launcher is not that of the running release; null while it is. */
+  launcherProblem(): string | null {
+    return this.#launcher?.problem() ?? null;
+  }
+
   serves(method: string): boolean {
     return this.#server?.serves(method) === true;
   }
@@ -94,6 +105,22 @@ export class NodeUpdates {
 
   stop(): void {
     this.#watch?.stop();
+    this.#launcher?.stop();
+  }
+
+  #keepLauncher(slots: OwnSlots, source: ReleaseSource): LauncherUpkeep {
+    const { config, host } = this.#options.core;
+    return new LauncherUpkeep({
+      slots: slots.store,
+      source,
+      arch: ARCH,
+      version: VERSION,
+      intervalMs: config.updateCheckIntervalMs,
+      installed: () => slots.installed(),
+      install: (shipped, sums, signature) => slots.install(shipped, sums, signature),
+      random: this.#random,
+      ...host,
+    });
   }
 
   async #health(): Promise<Health> {

@@ -33,4 +33,6 @@ export interface Picture {
   readonly clockOffMs: number | null;
   readonly memoryBytes: number;
   readonly update: UpdateStatus;
+  /** Why the launcher is not that of the running release; null while it is. */
+  readonly launcherProblem: string | null;
 }

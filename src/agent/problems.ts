@@ -23,6 +23,7 @@ export function problemsOf(picture: Picture): readonly Problem[] {
     ...peerProblems(picture),
     ...machineProblems(picture),
     ...updateProblems(picture.update, picture.grant.member),
+    ...launcherProblems(picture),
   ];
 }
 
@@ -179,6 +180,17 @@ function copyProblems({ linkStatuses }: Picture): Problem[] {
       "another running node has this node's identity",
       copied.lastError ?? "its state directory was copied",
       "stop one of the two; delete the copy's state directory and join it anew with a token",
+    ),
+  ];
+}
+
+function launcherProblems({ launcherProblem }: Picture): Problem[] {
+  if (launcherProblem === null) return [];
+  return [
+    notice(
+      "the installed launcher is not that of the running release",
+      launcherProblem.slice(0, 1_000),
+      "run install.sh again; the node goes on with the launcher it has",
     ),
   ];
 }

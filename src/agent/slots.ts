@@ -1,9 +1,17 @@
 /** This process and its slots: which core it runs, and how it becomes what the record says is active. */
 
 import { accessSync, constants, realpathSync } from "node:fs";
+import { link, mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { installLauncher } from "../adapters/privileged/index.ts";
 import { becomeLauncher, ownArguments, SlotDirectory, slotOf } from "../adapters/slots/index.ts";
 import { MyceliumError } from "../base/index.ts";
 import type { Config } from "../domain/config/index.ts";
+import {
+  parseShippedTrailer,
+  type ShippedTrailer,
+  TRAILER_SIZE_BYTES,
+} from "../domain/update/index.ts";
 import type { SlotStore } from "../ports/index.ts";
 
 /** How this process was started. */
@@ -20,6 +28,10 @@ export interface OwnSlots {
   checkLauncher(): void;
   /** Does not return; throws STATE_MISSING, and then the process goes on as it is. */
   become(): never;
+  /** What the launcher's file holds; null when it cannot be read. */
+  installed(): Promise<ShippedTrailer | null>;
+  /** Puts a shipped file in the launcher's place; the sums are for the root helper, which checks them. */
+  install(shipped: string, sums: Uint8Array, signature: Uint8Array): Promise<void>;
 }
 
 /** Null for a core outside the slots, or one that was started without the launcher. */
@@ -32,7 +44,42 @@ export function ownSlots(config: Config, { launcher, environment }: Launch): Own
     store: new SlotDirectory({ stateDirectory, running, launcher, reserveBytes: diskReserveBytes }),
     checkLauncher: () => checkExecutable(launcher),
     become: () => becomeLauncher(launcher, ownArguments(), environment),
+    installed: () => readTrailer(launcher),
+    install: (shipped, sums, signature) =>
+      install({ program: launcher, shipped, sums, signature, stateDirectory }),
   };
+}
+
+async function readTrailer(path: string): Promise<ShippedTrailer | null> {
+  try {
+    const tail = Bun.file(path).slice(-TRAILER_SIZE_BYTES);
+    return parseShippedTrailer(new Uint8Array(await tail.arrayBuffer()));
+  } catch {
+    return null;
+  }
+}
+
+interface Installation {
+  readonly program: string;
+  readonly shipped: string;
+  readonly sums: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly stateDirectory: string;
+}
+
+/** Gathers the files as `installLauncher` wants them, in a directory that is gone afterwards. */
+async function install({ program, shipped, sums, signature, stateDirectory }: Installation) {
+  const directory = join(stateDirectory, "update/launcher");
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { mode: 0o700 });
+  try {
+    await link(shipped, join(directory, "mycelium"));
+    await writeFile(join(directory, "SHA256SUMS"), sums);
+    await writeFile(join(directory, "SHA256SUMS.sig"), signature);
+    await installLauncher({ program, directory });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 function checkExecutable(path: string): void {

@@ -48,6 +48,9 @@ export interface ReleaseSource {
   /** Bytes of a target from the URL, not checked: the target's hash covers the whole. Exactly `sizeBytes` long. */
   readRange(target: string, offset: number, sizeBytes: number): Promise<Uint8Array>;
 
+  /** A small file of the release directory that is no target (SHA256SUMS); not checked. Throws as `read` does. */
+  readBeside(path: string, sizeBytesMax: number): Promise<Uint8Array>;
+
   /**
    * Fetches a target into a file of the state directory and returns its path. What an earlier call left half done is
    * gone on with; the file is checked as it lies on the disk, after it was synced. `progress` is told the bytes there.

@@ -121,6 +121,14 @@ export class TufReleaseSource implements ReleaseSource {
     });
   }
 
+  readBeside(path: string, sizeBytesMax: number): Promise<Uint8Array> {
+    return fromFirst(this.#options.origins, async (origin) => {
+      const content = await origin.read(path, sizeBytesMax);
+      if (content === null) throw notThere(path, origin);
+      return content;
+    });
+  }
+
   async download(target: string, progress?: (sizeBytes: number) => void): Promise<string> {
     const wanted = await this.#wanted(target);
     return this.#downloads.fetch(wanted, this.#options.origins, progress);

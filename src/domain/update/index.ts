@@ -76,6 +76,11 @@ export { type GroupVoters, mayGoDown } from "./rollout-quorum.ts";
 export { type RolloutWorld, stepRollout, type Verdict } from "./rollout-step.ts";
 export { plannedWaves, type WaveWorld } from "./rollout-waves.ts";
 export {
+  parseShippedTrailer,
+  type ShippedTrailer,
+  TRAILER_SIZE_BYTES,
+} from "./shipped-trailer.ts";
+export {
   confirmed,
   endedAsAsked,
   reverted,

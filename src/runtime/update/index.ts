@@ -1,5 +1,6 @@
 export { ChunkServer } from "./chunk-server.ts";
 export { type Health, HealthWatch } from "./health-watch.ts";
+export { LauncherUpkeep } from "./launcher-upkeep.ts";
 export type { NodePart } from "./node-part.ts";
 export { ReleaseCheck } from "./release-check.ts";
 export { ReleaseWatch } from "./release-watch.ts";

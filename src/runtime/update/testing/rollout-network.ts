@@ -343,6 +343,7 @@ export class RolloutNetwork {
       read: refuse,
       readRange: refuse,
       download: refuse,
+      readBeside: refuse,
       discardDownloads: () => Promise.resolve(),
     };
   }
