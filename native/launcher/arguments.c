@@ -21,6 +21,7 @@ Arguments read_arguments(char *const *words) {
 const char *environment_value(char *const *environment, const char *name) {
   const size_t length = text_length(name);
   for (; *environment != 0; environment++)
-    if (starts_with(*environment, name) && (*environment)[length] == '=') return *environment + length + 1;
+    if (starts_with(*environment, name) && (*environment)[length] == '=')
+      return *environment + length + 1;
   return 0;
 }

@@ -39,8 +39,8 @@ bool is_own_boot(const char *state) {
     if (error >= 0) close_fd(place.fd);
   }
   /* What is wrong with a directory that cannot be made or is another's is said by the core. */
-  return error >= 0 && (status.mode & MODE_TYPE) == MODE_DIRECTORY && status.uid == (uint32_t)KERNEL_0(geteuid) &&
-         !is_running(state);
+  return error >= 0 && (status.mode & MODE_TYPE) == MODE_DIRECTORY &&
+         status.uid == (uint32_t)KERNEL_0(geteuid) && !is_running(state);
 }
 
 static bool open_slots(const char *state, Place *slots) {
@@ -83,6 +83,8 @@ int boot(const Boot *boot) {
     core_name(chosen->sha256, name);
     const long error = exec_core(&slots, name, boot->payload->path, boot->argv, boot->environment);
     say("Cannot run ", slots.path, "/", name, ": ", error_words(error));
-    if (!record.is_trial || chosen != &record.active || !revert_unexecutable(&slots, &record, error)) return EXIT_OS;
+    if (!record.is_trial || chosen != &record.active ||
+        !revert_unexecutable(&slots, &record, error))
+      return EXIT_OS;
   }
 }

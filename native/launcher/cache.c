@@ -4,8 +4,9 @@
 
 static bool is_runnable(const Place *place, const char *name, uint64_t size) {
   struct statx_ status;
-  return stat_at(place->fd, name, AT_SYMLINK_NOFOLLOW, &status) >= 0 && (status.mode & MODE_TYPE) == MODE_FILE &&
-         status.size == size && (status.mode & 0111) == 0111 && is_ours_alone(&status);
+  return stat_at(place->fd, name, AT_SYMLINK_NOFOLLOW, &status) >= 0 &&
+         (status.mode & MODE_TYPE) == MODE_FILE && status.size == size &&
+         (status.mode & 0111) == 0111 && is_ours_alone(&status);
 }
 
 /*
@@ -20,7 +21,8 @@ static bool find_active(const char *state, Place *place, char name[CORE_NAME_SIZ
   add_text(&text, state);
   add_text(&text, "/slots");
   if (text.is_cut || open_place(path, place) < 0) return false;
-  if (stat_fd(place->fd, &status) >= 0 && is_ours_alone(&status) && load_record(place, &record) == RECORD_READ) {
+  if (stat_fd(place->fd, &status) >= 0 && is_ours_alone(&status) &&
+      load_record(place, &record) == RECORD_READ) {
     core_name(record.active.sha256, name);
     if (is_runnable(place, name, record.active.checked.size) &&
         check_stat(place, name, &record.active.checked))
@@ -54,8 +56,8 @@ static bool unpack_into_cache(const Payload *payload, const Place *cache, const 
   return is_there;
 }
 
-bool find_command_core(const Payload *payload, const char *state, char *const *environment, Place *place,
-                       char name[CORE_NAME_SIZE]) {
+bool find_command_core(const Payload *payload, const char *state, char *const *environment,
+                       Place *place, char name[CORE_NAME_SIZE]) {
   const char *caches[CACHE_COUNT_MAX + 1];
   if (state != 0 && find_active(state, place, name)) return true;
   core_name(payload->trailer.core_sha256, name);
@@ -63,10 +65,13 @@ bool find_command_core(const Payload *payload, const char *state, char *const *e
   list_caches(environment, caches);
   for (const char *const *path = caches; *path != 0; path++) {
     if (!open_cache(*path, place)) continue;
-    if (is_runnable(place, name, payload->trailer.core_size) || unpack_into_cache(payload, place, name)) return true;
+    if (is_runnable(place, name, payload->trailer.core_size) ||
+        unpack_into_cache(payload, place, name))
+      return true;
     close_fd(place->fd);
   }
-  say("Cannot unpack the program: found no directory for it that is this user's alone and has room; set ",
+  say("Cannot unpack the program: found no directory for it that is this user's alone and has "
+      "room; set ",
       "XDG_CACHE_HOME to one");
   return false;
 }

@@ -9,7 +9,7 @@
 ** Finds a core for a command: the active one of the node it is about, if this user may trust it, else the payload's,
 ** which is unpacked once for each user. Opens its directory. Says why there is none, then false.
 */
-bool find_command_core(const Payload *payload, const char *state, char *const *environment, Place *place,
-                       char name[CORE_NAME_SIZE]);
+bool find_command_core(const Payload *payload, const char *state, char *const *environment,
+                       Place *place, char name[CORE_NAME_SIZE]);
 
 #endif

@@ -12,7 +12,8 @@ typedef struct {
 } Choice;
 
 static bool is_payload(const Choice *choice, const SlotCore *core) {
-  return core->is_there && same_bytes(core->sha256, choice->payload->trailer.core_sha256, SHA256_SIZE);
+  return core->is_there &&
+         same_bytes(core->sha256, choice->payload->trailer.core_sha256, SHA256_SIZE);
 }
 
 static void note_payload(Choice *choice) {
@@ -42,7 +43,8 @@ static bool read_or_make_record(Choice *choice) {
   if (status == RECORD_MISSING && copy == RECORD_MISSING) return make_record(choice, 0, 0);
   if (copy == RECORD_READ && check_slot(choice->slots, &choice->record->active) == CORE_WHOLE) {
     say("The record of the slots in ", choice->slots->path,
-        " is damaged or gone; going on with that of the last start, version ", choice->record->active.version);
+        " is damaged or gone; going on with that of the last start, version ",
+        choice->record->active.version);
     return true;
   }
   return make_record(choice, copy == RECORD_READ ? choice->record->floor : 0,
@@ -62,7 +64,8 @@ static void drop_standby(Choice *choice) {
 static bool has_room_for_payload(const Choice *choice) {
   struct statfs_ disk;
   if (KERNEL_2(fstatfs, choice->slots->fd, &disk) < 0) return true;
-  const uint64_t freed = choice->record->standby.is_there ? choice->record->standby.checked.size : 0;
+  const uint64_t freed =
+      choice->record->standby.is_there ? choice->record->standby.checked.size : 0;
   return disk.available * (uint64_t)disk.block_size + freed >= unpack_room(choice->payload);
 }
 
@@ -78,14 +81,16 @@ static void refuse_payload(Choice *choice) {
   record->has_refused = true;
   __builtin_memcpy(record->refused, choice->payload->trailer.core_sha256, SHA256_SIZE);
   note_payload(choice);
-  say("Version ", choice->payload->trailer.version, " of ", choice->payload->path, " is refused: ", record->reason,
-      "; version ", record->active.version, " goes on; install a newer release");
+  say("Version ", choice->payload->trailer.version, " of ", choice->payload->path,
+      " is refused: ", record->reason, "; version ", record->active.version,
+      " goes on; install a newer release");
 }
 
 /* What is on trial is no way back: the core before it is. */
 static void end_trial(Choice *choice) {
   Record *record = choice->record;
-  if (!record->is_trial || !record->standby.is_there || check_slot(choice->slots, &record->standby) != CORE_WHOLE)
+  if (!record->is_trial || !record->standby.is_there ||
+      check_slot(choice->slots, &record->standby) != CORE_WHOLE)
     return;
   revert_record(record, "another release was installed meanwhile");
   choice->is_changed = true;
@@ -118,15 +123,16 @@ static void adopt_payload(Choice *choice) {
   }
   if (!is_payload(choice, &record->standby) && !has_room_for_payload(choice)) {
     say("Version ", trailer->version, " is not taken over yet: ", choice->slots->path, " needs ",
-        megabytes(unpack_room(choice->payload)), " free; version ", record->active.version, " goes on");
+        megabytes(unpack_room(choice->payload)), " free; version ", record->active.version,
+        " goes on");
     return;
   }
   end_trial(choice);
   if (!is_payload(choice, &record->active)) {
     if (!stage_payload(choice)) return;
     switch_record(record, (uint64_t)unix_ms());
-    say("Version ", trailer->version, " was installed: it runs on trial, version ", record->standby.version,
-        " is kept to go back to");
+    say("Version ", trailer->version, " was installed: it runs on trial, version ",
+        record->standby.version, " is kept to go back to");
   }
   note_payload(choice);
 }
@@ -134,14 +140,16 @@ static void adopt_payload(Choice *choice) {
 bool revert_trial(const Place *slots, Record *record, const char *reason) {
   if (!record->standby.is_there || record->standby.format < record->floor ||
       check_slot(slots, &record->standby) != CORE_WHOLE) {
-    say("Version ", record->active.version, " stays, because there is none to go back to: ", reason);
+    say("Version ", record->active.version,
+        " stays, because there is none to go back to: ", reason);
     return false;
   }
   revert_record(record, reason);
   const long error = save_record(slots, record);
-  if (error < 0) say("Cannot save the record of the slots in ", slots->path, ": ", error_words(error));
-  say("Version ", record->standby.version, " is taken back: ", record->reason, "; version ", record->active.version,
-      " runs again");
+  if (error < 0)
+    say("Cannot save the record of the slots in ", slots->path, ": ", error_words(error));
+  say("Version ", record->standby.version, " is taken back: ", record->reason, "; version ",
+      record->active.version, " runs again");
   return true;
 }
 
@@ -185,23 +193,25 @@ static const SlotCore *count_boot(Choice *choice) {
   if (record->boots < TRIAL_BOOTS_MAX) record->boots++;
   const long error = save_record(choice->slots, record);
   choice->is_changed = false;
-  if (error == 0 || !record->standby.is_there || check_slot(choice->slots, &record->standby) != CORE_WHOLE)
+  if (error == 0 || !record->standby.is_there ||
+      check_slot(choice->slots, &record->standby) != CORE_WHOLE)
     return &record->active;
-  say("Cannot count this start of version ", record->active.version, " (", error_words(error), "): version ",
-      record->standby.version, " runs");
+  say("Cannot count this start of version ", record->active.version, " (", error_words(error),
+      "): version ", record->standby.version, " runs");
   return &record->standby;
 }
 
 static int no_core(const Choice *choice) {
   const Trailer *trailer = &choice->payload->trailer;
   if (trailer->state_format < choice->record->floor) {
-    say("Cannot run: no core in ", choice->slots->path, " is whole, and version ", trailer->version, " of ",
-        choice->payload->path, " is refused: its state format ", number_words(trailer->state_format), " is below ",
-        number_words(choice->record->floor), ", which this node has moved on to for good; install a newer release");
+    say("Cannot run: no core in ", choice->slots->path, " is whole, and version ", trailer->version,
+        " of ", choice->payload->path, " is refused: its state format ",
+        number_words(trailer->state_format), " is below ", number_words(choice->record->floor),
+        ", which this node has moved on to for good; install a newer release");
     return EXIT_CONFIG;
   }
-  say("Cannot run: no core in ", choice->slots->path, " is whole, and that of ", choice->payload->path,
-      " cannot take its place");
+  say("Cannot run: no core in ", choice->slots->path, " is whole, and that of ",
+      choice->payload->path, " cannot take its place");
   return EXIT_IO;
 }
 
@@ -216,13 +226,14 @@ static void save_choice(const Choice *choice) {
   sweep_slots(choice->slots, choice->record);
 }
 
-int choose_core(const Payload *payload, const Place *slots, const char *const *caches, Record *record,
-                const SlotCore **chosen) {
+int choose_core(const Payload *payload, const Place *slots, const char *const *caches,
+                Record *record, const SlotCore **chosen) {
   Choice choice = {payload, slots, caches, record, false};
   if (!read_or_make_record(&choice)) return EXIT_CANNOT_CREATE;
   adopt_payload(&choice);
   const CheckedStat before = record->active.checked;
-  if (check_slot(slots, &record->active) != CORE_WHOLE && !replace_active(&choice)) return no_core(&choice);
+  if (check_slot(slots, &record->active) != CORE_WHOLE && !replace_active(&choice))
+    return no_core(&choice);
   if (!same_checked(&before, &record->active.checked)) choice.is_changed = true;
   *chosen = record->is_trial ? count_boot(&choice) : &record->active;
   save_choice(&choice);

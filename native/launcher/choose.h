@@ -8,8 +8,8 @@
 ** Reads the record, changes it as the rules say, and saves it before it returns. 0 and the core to run, which is whole,
 ** else an exit status after having said why. Needs the lock of the slots.
 */
-int choose_core(const Payload *payload, const Place *slots, const char *const *caches, Record *record,
-                const SlotCore **chosen);
+int choose_core(const Payload *payload, const Place *slots, const char *const *caches,
+                Record *record, const SlotCore **chosen);
 
 /*
 ** Takes a trial back and saves that, if the standby is whole and may run. Says it. False when the record is as it was.

@@ -50,7 +50,8 @@ static bool status_of_zombie(int pid, uint64_t *status) {
 bool ended_as_asked(int pidfd, int pid) {
   uint64_t status;
   for (int looks = 0; looks < LOOK_COUNT_MAX; looks++) {
-    if (status_by_info(pidfd, &status) || status_of_zombie(pid, &status)) return is_as_asked(status);
+    if (status_by_info(pidfd, &status) || status_of_zombie(pid, &status))
+      return is_as_asked(status);
     sleep_ms(LOOK_DELAY_MS);
   }
   return false;

@@ -19,12 +19,14 @@ static char **scrubbed(char **environment, const char *launcher) {
   Text text = TEXT_ON(variable);
   add_text(&text, LAUNCHER_VARIABLE);
   add_text(&text, launcher);
-  char **kept = map_memory((count + ADDED_COUNT + 1) * sizeof *kept, PROT_READ_ | PROT_WRITE_, MAP_PRIVATE_ | MAP_ANONYMOUS_, -1);
+  char **kept = map_memory((count + ADDED_COUNT + 1) * sizeof *kept, PROT_READ_ | PROT_WRITE_,
+                           MAP_PRIVATE_ | MAP_ANONYMOUS_, -1);
   if (map_error(kept) != 0) return 0;
   size_t at = 0;
   int has_purge = 0;
   for (size_t i = 0; i < count; i++) {
-    if (starts_with(environment[i], "BUN_") || starts_with(environment[i], LAUNCHER_VARIABLE)) continue;
+    if (starts_with(environment[i], "BUN_") || starts_with(environment[i], LAUNCHER_VARIABLE))
+      continue;
     if (starts_with(environment[i], PURGE_VARIABLE)) has_purge = 1;
     kept[at++] = environment[i];
   }
@@ -35,7 +37,8 @@ static char **scrubbed(char **environment, const char *launcher) {
   return kept;
 }
 
-long exec_core(const Place *place, const char *name, const char *launcher, char **argv, char **environment) {
+long exec_core(const Place *place, const char *name, const char *launcher, char **argv,
+               char **environment) {
   char path[PATH_SIZE + CORE_NAME_SIZE];
   Text text = TEXT_ON(path);
   add_text(&text, place->path);

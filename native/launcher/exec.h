@@ -8,6 +8,7 @@
 ** Executes `name` in the directory with the same arguments and the environment without BUN_* (they make Bun run
 ** other code) and with MYCELIUM_LAUNCHER. Returns, with minus the error number, only when that failed.
 */
-long exec_core(const Place *place, const char *name, const char *launcher, char **argv, char **environment);
+long exec_core(const Place *place, const char *name, const char *launcher, char **argv,
+               char **environment);
 
 #endif

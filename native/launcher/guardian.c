@@ -24,7 +24,8 @@ typedef struct {
 static uint64_t confirm_timeout_s(char *const *environment) {
   const char *value = environment_value(environment, "MYCELIUM_CONFIRM_TIMEOUT");
   uint64_t seconds;
-  if (value == 0 || !read_number(value, text_length(value), &seconds) || seconds == 0) return CONFIRM_TIMEOUT_S;
+  if (value == 0 || !read_number(value, text_length(value), &seconds) || seconds == 0)
+    return CONFIRM_TIMEOUT_S;
   return seconds < CONFIRM_TIMEOUT_MAX_S ? seconds : CONFIRM_TIMEOUT_MAX_S;
 }
 
@@ -41,7 +42,8 @@ static bool is_supervised(char *const *environment, int pid) {
 /* The trial this guardian is of: no newer start of the core has a guardian of its own, nobody has decided. */
 static bool is_our_trial(const Guardian *guardian, Record *record) {
   return load_record(&guardian->slots, record) == RECORD_READ && record->is_trial &&
-         record->boots == guardian->boots && same_bytes(record->active.sha256, guardian->core, SHA256_SIZE);
+         record->boots == guardian->boots &&
+         same_bytes(record->active.sha256, guardian->core, SHA256_SIZE);
 }
 
 /* False when the record is unreadable for the moment: it decides nothing. */
@@ -78,7 +80,8 @@ static bool has_ended(const Guardian *guardian, int64_t wait_ms) {
 /* This process becomes the launcher, as the node was started; its standard output is the standard error. */
 __attribute__((noreturn)) static void start_again(const Guardian *guardian) {
   KERNEL_3(dup3, 2, 1, 0);
-  KERNEL_3(execve, guardian->boot->payload->path, guardian->boot->argv, guardian->boot->environment);
+  KERNEL_3(execve, guardian->boot->payload->path, guardian->boot->argv,
+           guardian->boot->environment);
   say("Cannot start ", guardian->boot->payload->path, " again");
   end_process(EXIT_OS);
 }
@@ -93,7 +96,8 @@ __attribute__((noreturn)) static void after_end(const Guardian *guardian, Record
   if (ended_as_asked(guardian->pidfd, guardian->core_pid)) end_process(0);
   int64_t delay = RESTART_DELAY_MS;
   for (uint64_t i = 1; i < guardian->boots && delay < RESTART_DELAY_MAX_MS; i++) delay *= 2;
-  say("The core on trial has crashed; starting again in ", number_words((uint64_t)delay / 1000), " s");
+  say("The core on trial has crashed; starting again in ", number_words((uint64_t)delay / 1000),
+      " s");
   sleep_ms(delay);
   /* Somebody else may have started it meanwhile. */
   if (is_decided(guardian, record)) end_process(0);
@@ -117,7 +121,8 @@ static void expire(const Guardian *guardian, Record *record) {
   add_number(&text, guardian->timeout_s);
   add_text(&text, " s");
   const int lock = lock_place(&guardian->slots);
-  const bool is_reverted = is_our_trial(guardian, record) && revert_trial(&guardian->slots, record, reason);
+  const bool is_reverted =
+      is_our_trial(guardian, record) && revert_trial(&guardian->slots, record, reason);
   unlock_place(lock);
   if (!is_reverted) end_process(0);
   KERNEL_4(pidfd_send_signal, guardian->pidfd, SIGNAL_KILL, 0, 0);

@@ -29,13 +29,15 @@ int launcher_main(int argc, char **argv, char **environment) {
   if (argc < 1 || !open_payload("/proc/self/exe", &payload)) return EXIT_SOFTWARE;
   if (run_verb(&payload, argv, environment, &status)) return status;
   if (payload.trailer.machine != MACHINE) {
-    say("Cannot run: ", payload.path, " carries a program for ", payload.trailer.machine == 183 ? "arm64" : "x86-64",
+    say("Cannot run: ", payload.path, " carries a program for ",
+        payload.trailer.machine == 183 ? "arm64" : "x86-64",
         ", this is another machine; download the file for this one");
     return EXIT_SOFTWARE;
   }
   const Arguments arguments = read_arguments(argv + 1);
   const bool has_state = find_state(arguments.state, environment, state);
   if (arguments.is_boot && has_state && is_own_boot(state))
-    return boot(&(Boot){.payload = &payload, .state = state, .argv = argv, .environment = environment});
+    return boot(
+        &(Boot){.payload = &payload, .state = state, .argv = argv, .environment = environment});
   return run_command(&payload, has_state ? state : 0, argv, environment);
 }

@@ -70,8 +70,8 @@ static const char *unpack_into(const Payload *payload, uint8_t *to) {
   uint8_t *file = map_memory(payload->file_size, PROT_READ_, MAP_PRIVATE_, payload->fd);
   if (map_error(file) != 0) return "it cannot be mapped into memory";
   end_at_bus_error();
-  bool is_unpacked = zstd_unpack(to, trailer->core_size, file + trailer->payload_offset,
-                                 trailer->payload_size);
+  bool is_unpacked =
+      zstd_unpack(to, trailer->core_size, file + trailer->payload_offset, trailer->payload_size);
   unmap_memory(file, payload->file_size);
   if (!is_unpacked) return "its payload is damaged";
   if ((trailer->flags & TRAILER_FLAG_FILTERED) != 0)
@@ -90,13 +90,15 @@ static bool check_directory(int directory, const char *path, uint64_t needed) {
     return false;
   }
   if ((disk.flags & NO_EXEC) != 0) {
-    say("Cannot unpack into ", path, ": its file system is mounted noexec, so that no program runs from it; ",
+    say("Cannot unpack into ", path,
+        ": its file system is mounted noexec, so that no program runs from it; ",
         "choose another directory with --state, or mount it with exec");
     return false;
   }
   uint64_t available = disk.available * (uint64_t)disk.block_size;
   if (available >= needed) return true;
-  say("Cannot unpack into ", path, ": found ", megabytes(available), " free, needed ", megabytes(needed));
+  say("Cannot unpack into ", path, ": found ", megabytes(available), " free, needed ",
+      megabytes(needed));
   return false;
 }
 
@@ -130,7 +132,8 @@ static long fill(const Payload *payload, int fd, const char **problem) {
   return error < 0 ? error : sync_fd(fd);
 }
 
-bool unpack_core(const Payload *payload, int directory, const char *directory_path, const char *name) {
+bool unpack_core(const Payload *payload, int directory, const char *directory_path,
+                 const char *name) {
   remove_file(directory, UNPACKED_NAME);
   if (!check_directory(directory, directory_path, unpack_room(payload))) return false;
   int fd = open_at(directory, UNPACKED_NAME, OPEN_BOTH | OPEN_CREATE | OPEN_EXCLUSIVE, 0600);
@@ -159,13 +162,16 @@ bool verify_payload(const Payload *payload) {
   } else {
     end_at_bus_error();
     sha256_of(file, trailer->payload_offset, digest);
-    if (!same_bytes(digest, trailer->launcher_sha256, SHA256_SIZE)) problem = "its launcher is damaged";
+    if (!same_bytes(digest, trailer->launcher_sha256, SHA256_SIZE))
+      problem = "its launcher is damaged";
     sha256_of(file + trailer->payload_offset, trailer->payload_size, digest);
-    if (!same_bytes(digest, trailer->payload_sha256, SHA256_SIZE)) problem = "its payload is damaged";
+    if (!same_bytes(digest, trailer->payload_sha256, SHA256_SIZE))
+      problem = "its payload is damaged";
     unmap_memory(file, payload->file_size);
   }
   if (problem == 0) {
-    uint8_t *core = map_memory(trailer->core_size, PROT_READ_ | PROT_WRITE_, MAP_PRIVATE_ | MAP_ANONYMOUS_, -1);
+    uint8_t *core =
+        map_memory(trailer->core_size, PROT_READ_ | PROT_WRITE_, MAP_PRIVATE_ | MAP_ANONYMOUS_, -1);
     problem = map_error(core) != 0 ? "there is too little memory" : unpack_into(payload, core);
     if (map_error(core) == 0) unmap_memory(core, trailer->core_size);
   }

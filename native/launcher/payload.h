@@ -20,7 +20,8 @@ bool open_payload(const char *path, Payload *payload);
 ** Unpacks the core into `name` in the directory, 0755, whole and synced or not at all: it is made as "unpacked.new",
 ** checked against its SHA-256, and renamed. Says what is wrong, then false. Needs the directory's lock.
 */
-bool unpack_core(const Payload *payload, int directory, const char *directory_path, const char *name);
+bool unpack_core(const Payload *payload, int directory, const char *directory_path,
+                 const char *name);
 
 /* Bytes that must be free for it. */
 uint64_t unpack_room(const Payload *payload);

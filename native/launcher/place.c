@@ -33,7 +33,8 @@ bool find_state(const char *chosen, char *const *environment, char path[PATH_SIZ
   const char *named = non_empty(chosen);
   if (named == 0) named = non_empty(environment_value(environment, "MYCELIUM_STATE"));
   if (named != 0) return set_absolute(path, named);
-  if (KERNEL_0(geteuid) == 0 || is_readable(SYSTEM_STATE)) return set_path(path, SYSTEM_STATE, "", "");
+  if (KERNEL_0(geteuid) == 0 || is_readable(SYSTEM_STATE))
+    return set_path(path, SYSTEM_STATE, "", "");
   const char *states = non_empty(environment_value(environment, "XDG_STATE_HOME"));
   const char *home = non_empty(environment_value(environment, "HOME"));
   if (states != 0) return set_path(path, states, "/mycelium", "");
@@ -72,7 +73,8 @@ long make_place(const char *path, int mode, Place *place) {
 }
 
 bool is_ours_alone(const struct statx_ *status) {
-  return (status->uid == 0 || status->uid == (uint32_t)KERNEL_0(geteuid)) && (status->mode & 022) == 0;
+  return (status->uid == 0 || status->uid == (uint32_t)KERNEL_0(geteuid)) &&
+         (status->mode & 022) == 0;
 }
 
 void list_caches(char *const *environment, const char *caches[CACHE_COUNT_MAX + 1]) {
@@ -81,7 +83,8 @@ void list_caches(char *const *environment, const char *caches[CACHE_COUNT_MAX + 
   const char *cache_home = non_empty(environment_value(environment, "XDG_CACHE_HOME"));
   const char *home = non_empty(environment_value(environment, "HOME"));
   size_t count = 0;
-  if (cache_home != 0 && cache_home[0] == '/' && set_path(named, cache_home, "/mycelium", "")) caches[count++] = named;
+  if (cache_home != 0 && cache_home[0] == '/' && set_path(named, cache_home, "/mycelium", ""))
+    caches[count++] = named;
   if (user == 0) {
     caches[count++] = SYSTEM_CACHE;
   } else if (home != 0 && home[0] == '/' && set_path(own, home, "/.cache", "/mycelium")) {
@@ -104,7 +107,9 @@ static bool is_roots_path(const char *path) {
     if (path[i] != 0 && path[i] != '/') continue;
     const long error = stat_at(AT_CWD, part, 0, &status);
     if (error == -ERR_NOENT) return true;
-    if (error < 0 || status.uid != 0 || ((status.mode & 022) != 0 && (status.mode & MODE_STICKY) == 0)) return false;
+    if (error < 0 || status.uid != 0 ||
+        ((status.mode & 022) != 0 && (status.mode & MODE_STICKY) == 0))
+      return false;
     if (path[i] == 0) return true;
   }
   return false;
@@ -114,8 +119,8 @@ bool open_cache(const char *path, Place *place) {
   struct statx_ status;
   if (KERNEL_0(geteuid) == 0 && !is_roots_path(path)) return false;
   if (make_place(path, 0755, place) < 0) return false;
-  if (stat_fd(place->fd, &status) >= 0 && status.uid == (uint32_t)KERNEL_0(geteuid) && is_ours_alone(&status) &&
-      KERNEL_3(faccessat, place->fd, ".", ACCESS_W | ACCESS_X) == 0)
+  if (stat_fd(place->fd, &status) >= 0 && status.uid == (uint32_t)KERNEL_0(geteuid) &&
+      is_ours_alone(&status) && KERNEL_3(faccessat, place->fd, ".", ACCESS_W | ACCESS_X) == 0)
     return true;
   close_fd(place->fd);
   return false;

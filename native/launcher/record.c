@@ -30,14 +30,15 @@ enum {
 };
 
 static const char *const KEYS[KEY_COUNT] = {
-    "active",      "active-version", "active-format", "standby",        "standby-version",
-    "standby-format", "state",       "boots",         "trial-since",    "floor",
-    "payload",     "refused",        "reason",        "checked-active", "checked-standby",
+    "active",         "active-version", "active-format", "standby",        "standby-version",
+    "standby-format", "state",          "boots",         "trial-since",    "floor",
+    "payload",        "refused",        "reason",        "checked-active", "checked-standby",
 };
 
 static bool span_is(Span span, const char *text) {
   const size_t length = text_length(text);
-  return span.length == length && same_bytes((const uint8_t *)span.bytes, (const uint8_t *)text, length);
+  return span.length == length &&
+         same_bytes((const uint8_t *)span.bytes, (const uint8_t *)text, length);
 }
 
 /* Up to the separator, which is dropped; `rest` becomes what is behind it. */
@@ -73,7 +74,8 @@ static bool read_checked(Span span, CheckedStat *checked) {
       if (part.bytes[at] < '0' || part.bytes[at] > '9') return false;
     is_possible = read_decimal(part, 20, UINT64_MAX, &numbers[i]) && is_possible;
   }
-  *checked = is_possible ? (CheckedStat){numbers[0], numbers[1], numbers[2]} : (CheckedStat){0, 0, 0};
+  *checked =
+      is_possible ? (CheckedStat){numbers[0], numbers[1], numbers[2]} : (CheckedStat){0, 0, 0};
   return true;
 }
 
@@ -128,12 +130,15 @@ static bool read_core(const Span values[KEY_COUNT], int key, int checked_key, Sl
 static const char *read_values(const Span values[KEY_COUNT], Record *record) {
   bool has_payload;
   record->is_trial = span_is(values[KEY_STATE], "trial");
-  if (!record->is_trial && !span_is(values[KEY_STATE], "confirmed")) return "its state is neither of two";
-  if (!read_core(values, KEY_ACTIVE, KEY_CHECKED_ACTIVE, &record->active) || !record->active.is_there)
+  if (!record->is_trial && !span_is(values[KEY_STATE], "confirmed"))
+    return "its state is neither of two";
+  if (!read_core(values, KEY_ACTIVE, KEY_CHECKED_ACTIVE, &record->active) ||
+      !record->active.is_there)
     return "its active core is not readable";
   if (!read_core(values, KEY_STANDBY, KEY_CHECKED_STANDBY, &record->standby))
     return "its standby is not readable";
-  if (record->standby.is_there && same_bytes(record->active.sha256, record->standby.sha256, SHA256_SIZE))
+  if (record->standby.is_there &&
+      same_bytes(record->active.sha256, record->standby.sha256, SHA256_SIZE))
     return "one core is in both slots";
   if (!read_decimal(values[KEY_BOOTS], 16, NUMBER_MAX, &record->boots) ||
       !read_decimal(values[KEY_TRIAL_SINCE], 16, SAFE_INTEGER_MAX, &record->trial_since_ms) ||
@@ -142,7 +147,8 @@ static const char *read_values(const Span values[KEY_COUNT], Record *record) {
   if (!read_sha256(values[KEY_PAYLOAD], record->payload, &has_payload) || !has_payload ||
       !read_sha256(values[KEY_REFUSED], record->refused, &record->has_refused))
     return "a SHA-256 is not readable";
-  if (!span_is(values[KEY_REASON], "-")) copy_text(record->reason, sizeof record->reason, values[KEY_REASON]);
+  if (!span_is(values[KEY_REASON], "-"))
+    copy_text(record->reason, sizeof record->reason, values[KEY_REASON]);
   return 0;
 }
 
@@ -152,8 +158,10 @@ const char *read_record(const char *bytes, size_t size, Record *record) {
   if (size <= SUM_LINE_SIZE) return "it is cut off";
   Span body = {bytes, size - SUM_LINE_SIZE}, sum = {bytes + body.length, SUM_LINE_SIZE};
   uint8_t found[SHA256_SIZE], needed[SHA256_SIZE];
-  if (body.bytes[body.length - 1] != '\n' || !same_bytes((const uint8_t *)sum.bytes, (const uint8_t *)"sum ", 4) ||
-      sum.bytes[SUM_LINE_SIZE - 1] != '\n' || !read_hex(sum.bytes + 4, 2 * SHA256_SIZE, needed, SHA256_SIZE))
+  if (body.bytes[body.length - 1] != '\n' ||
+      !same_bytes((const uint8_t *)sum.bytes, (const uint8_t *)"sum ", 4) ||
+      sum.bytes[SUM_LINE_SIZE - 1] != '\n' ||
+      !read_hex(sum.bytes + 4, 2 * SHA256_SIZE, needed, SHA256_SIZE))
     return "it has no sum at its end";
   sha256_of(body.bytes, body.length, found);
   if (!same_bytes(found, needed, SHA256_SIZE)) return "its sum is not that of its lines";

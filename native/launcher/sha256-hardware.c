@@ -10,7 +10,7 @@ extern const uint32_t sha256_constants[64];
 static bool find_hardware(void) {
   unsigned a, b, c, d;
   if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & 1u << 19) == 0) return false; /* SSE4.1 */
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & 1u << 29) != 0;   /* SHA */
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & 1u << 29) != 0; /* SHA */
 }
 
 void sha256_use_hardware(uint64_t hwcap) { (void)hwcap; }
@@ -35,8 +35,8 @@ __attribute__((target("sha,sse4.1"))) static void blocks(uint32_t state[8], cons
       w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(at + 16 * i)), order);
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++) {
-      __m128i sum = _mm_add_epi32(
-          w[i % 4], _mm_load_si128((const __m128i *)(sha256_constants + 4 * i)));
+      __m128i sum =
+          _mm_add_epi32(w[i % 4], _mm_load_si128((const __m128i *)(sha256_constants + 4 * i)));
       cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
       abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
       if (i >= 12) continue;

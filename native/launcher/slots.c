@@ -21,9 +21,13 @@ static RecordStatus load_from(const Place *slots, const char *name, Record *reco
   return read_record(bytes, size, record) == 0 ? RECORD_READ : RECORD_DAMAGED;
 }
 
-RecordStatus load_record(const Place *slots, Record *record) { return load_from(slots, RECORD_NAME, record); }
+RecordStatus load_record(const Place *slots, Record *record) {
+  return load_from(slots, RECORD_NAME, record);
+}
 
-RecordStatus load_record_copy(const Place *slots, Record *record) { return load_from(slots, COPY_NAME, record); }
+RecordStatus load_record_copy(const Place *slots, Record *record) {
+  return load_from(slots, COPY_NAME, record);
+}
 
 static long write_all(int fd, const char *bytes, size_t size) {
   for (size_t done = 0; done < size;) {
@@ -39,7 +43,8 @@ static long save_as(const Place *slots, const Record *record, const char *fresh,
   char bytes[RECORD_SIZE_MAX + 64];
   size_t length;
   if (!write_record(record, bytes, sizeof bytes, &length)) return -ERR_INVAL;
-  const int fd = open_at(slots->fd, fresh, OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE | OPEN_NOFOLLOW, 0600);
+  const int fd =
+      open_at(slots->fd, fresh, OPEN_WRITE | OPEN_CREATE | OPEN_TRUNCATE | OPEN_NOFOLLOW, 0600);
   if (fd < 0) return fd;
   long error = write_all(fd, bytes, length);
   if (error == 0) error = sync_fd(fd);
@@ -58,19 +63,22 @@ void keep_record_copy(const Place *slots, const Record *record) {
   char is[RECORD_SIZE_MAX + 64], was[RECORD_SIZE_MAX + 64];
   size_t is_length, was_length;
   if (!write_record(record, is, sizeof is, &is_length)) return;
-  if (load_record_copy(slots, &copy) == RECORD_READ && write_record(&copy, was, sizeof was, &was_length) &&
-      is_length == was_length && same_bytes((const uint8_t *)is, (const uint8_t *)was, is_length))
+  if (load_record_copy(slots, &copy) == RECORD_READ &&
+      write_record(&copy, was, sizeof was, &was_length) && is_length == was_length &&
+      same_bytes((const uint8_t *)is, (const uint8_t *)was, is_length))
     return;
   save_as(slots, record, COPY_NEW_NAME, COPY_NAME);
 }
 
 static CheckedStat stat_of(const struct statx_ *status) {
-  const uint64_t modified = (uint64_t)status->modified.seconds * 1000000000u + status->modified.nanoseconds;
+  const uint64_t modified =
+      (uint64_t)status->modified.seconds * 1000000000u + status->modified.nanoseconds;
   return (CheckedStat){status->size, modified, status->inode};
 }
 
 bool same_checked(const CheckedStat *one, const CheckedStat *other) {
-  return one->size == other->size && one->modified_ns == other->modified_ns && one->inode == other->inode;
+  return one->size == other->size && one->modified_ns == other->modified_ns &&
+         one->inode == other->inode;
 }
 
 static int open_core(const Place *place, const uint8_t sha256[SHA256_SIZE], struct statx_ *status) {
@@ -90,7 +98,8 @@ CoreStatus check_core(const Place *place, const uint8_t sha256[SHA256_SIZE], Che
   if (fd < 0) return fd == -ERR_NOENT ? CORE_MISSING : CORE_DAMAGED;
   /* Whoever wrote it may have been cut off between its last byte and this. */
   if ((status.mode & 0777) != 0755) KERNEL_2(fchmod, fd, 0755);
-  const bool is_whole = hash_file(fd, status.size, digest) && same_bytes(digest, sha256, SHA256_SIZE);
+  const bool is_whole =
+      hash_file(fd, status.size, digest) && same_bytes(digest, sha256, SHA256_SIZE);
   close_fd(fd);
   if (!is_whole) return CORE_DAMAGED;
   *checked = stat_of(&status);
@@ -116,8 +125,8 @@ bool check_stat(const Place *place, const char *name, const CheckedStat *checked
 }
 
 /* A core that a command before this one unpacked: on the same file system it needs no room and no time. */
-static bool link_from_cache(const char *const *caches, const Place *slots, const uint8_t sha256[SHA256_SIZE],
-                            CheckedStat *checked) {
+static bool link_from_cache(const char *const *caches, const Place *slots,
+                            const uint8_t sha256[SHA256_SIZE], CheckedStat *checked) {
   static Place cache;
   char name[CORE_NAME_SIZE];
   core_name(sha256, name);
@@ -127,15 +136,16 @@ static bool link_from_cache(const char *const *caches, const Place *slots, const
     close_fd(cache.fd);
     if (error < 0) continue;
     struct statx_ status;
-    const bool is_good = stat_at(slots->fd, name, AT_SYMLINK_NOFOLLOW, &status) >= 0 && is_ours_alone(&status) &&
-                         check_core(slots, sha256, checked) == CORE_WHOLE;
+    const bool is_good = stat_at(slots->fd, name, AT_SYMLINK_NOFOLLOW, &status) >= 0 &&
+                         is_ours_alone(&status) && check_core(slots, sha256, checked) == CORE_WHOLE;
     if (is_good && sync_fd(slots->fd) == 0) return true;
     remove_file(slots->fd, name);
   }
   return false;
 }
 
-bool obtain_core(const Payload *payload, const Place *slots, const char *const *caches, SlotCore *core) {
+bool obtain_core(const Payload *payload, const Place *slots, const char *const *caches,
+                 SlotCore *core) {
   const Trailer *trailer = &payload->trailer;
   char name[CORE_NAME_SIZE];
   SlotCore found = {.is_there = true, .format = trailer->state_format};
@@ -156,10 +166,12 @@ bool obtain_core(const Payload *payload, const Place *slots, const char *const *
 }
 
 bool read_core_name(const char *name, uint8_t sha256[SHA256_SIZE]) {
-  return starts_with(name, "core-") && read_hex(name + 5, text_length(name + 5), sha256, SHA256_SIZE);
+  return starts_with(name, "core-") &&
+         read_hex(name + 5, text_length(name + 5), sha256, SHA256_SIZE);
 }
 
-typedef void (*VisitCore)(const Place *slots, const char *name, const uint8_t sha256[SHA256_SIZE], void *context);
+typedef void (*VisitCore)(const Place *slots, const char *name, const uint8_t sha256[SHA256_SIZE],
+                          void *context);
 
 static void visit_cores(const Place *slots, VisitCore visit, void *context) {
   static _Alignas(8) char entries[16 * 1024];
@@ -181,7 +193,8 @@ static void visit_cores(const Place *slots, VisitCore visit, void *context) {
   close_fd(fd);
 }
 
-static void take_newest(const Place *slots, const char *name, const uint8_t sha256[SHA256_SIZE], void *context) {
+static void take_newest(const Place *slots, const char *name, const uint8_t sha256[SHA256_SIZE],
+                        void *context) {
   SlotCore *newest = context;
   struct statx_ status;
   if (stat_at(slots->fd, name, AT_SYMLINK_NOFOLLOW, &status) < 0) return;
@@ -207,9 +220,11 @@ static bool is_core(const SlotCore *core, const uint8_t sha256[SHA256_SIZE]) {
   return core->is_there && same_bytes(core->sha256, sha256, SHA256_SIZE);
 }
 
-static void delete_other(const Place *slots, const char *name, const uint8_t sha256[SHA256_SIZE], void *context) {
+static void delete_other(const Place *slots, const char *name, const uint8_t sha256[SHA256_SIZE],
+                         void *context) {
   const Record *record = context;
-  if (!is_core(&record->active, sha256) && !is_core(&record->standby, sha256)) remove_file(slots->fd, name);
+  if (!is_core(&record->active, sha256) && !is_core(&record->standby, sha256))
+    remove_file(slots->fd, name);
 }
 
 void sweep_slots(const Place *slots, const Record *record) {

@@ -37,7 +37,8 @@ bool check_stat(const Place *place, const char *name, const CheckedStat *checked
 ** The payload's core is in the slots and whole: it was already, or a link to the cache's (no second copy on disk), or
 ** unpacked. Says why not, then false. Needs the lock.
 */
-bool obtain_core(const Payload *payload, const Place *slots, const char *const *caches, SlotCore *core);
+bool obtain_core(const Payload *payload, const Place *slots, const char *const *caches,
+                 SlotCore *core);
 
 /* Any whole core of the directory; of several the one that was written last. */
 bool find_any_core(const Place *slots, SlotCore *core);

@@ -35,7 +35,8 @@ static bool is_zero(const uint8_t *at, size_t size) {
 
 const char *read_trailer(const uint8_t bytes[TRAILER_SIZE], uint64_t file_size, Trailer *trailer) {
   uint8_t digest[SHA256_SIZE];
-  if (!same_bytes(bytes, (const uint8_t *)"MYCPAYL1", 8)) return "it has no payload (or is cut off)";
+  if (!same_bytes(bytes, (const uint8_t *)"MYCPAYL1", 8))
+    return "it has no payload (or is cut off)";
   sha256_of(bytes, 4064, digest);
   if (!same_bytes(digest, bytes + 4064, SHA256_SIZE)) return "its trailer is damaged";
   trailer->format = (uint32_t)read_le(bytes + 8, 4);
@@ -49,10 +50,12 @@ const char *read_trailer(const uint8_t bytes[TRAILER_SIZE], uint64_t file_size, 
   __builtin_memcpy(trailer->core_sha256, bytes + 48, SHA256_SIZE);
   __builtin_memcpy(trailer->payload_sha256, bytes + 80, SHA256_SIZE);
   __builtin_memcpy(trailer->launcher_sha256, bytes + 144, SHA256_SIZE);
-  if ((trailer->flags & ~TRAILER_FLAG_FILTERED) != 0) return "its trailer has flags that are not known here";
+  if ((trailer->flags & ~TRAILER_FLAG_FILTERED) != 0)
+    return "its trailer has flags that are not known here";
   if (!read_version(bytes + 112, trailer->version)) return "its trailer has no version";
   if (!is_zero(bytes + 18, 2) || !is_zero(bytes + 176, 4064 - 176)) return "its trailer is damaged";
-  if (trailer->core_size == 0 || trailer->core_size > CORE_SIZE_MAX) return "its core has no possible size";
+  if (trailer->core_size == 0 || trailer->core_size > CORE_SIZE_MAX)
+    return "its core has no possible size";
   if (file_size < TRAILER_SIZE || trailer->payload_size == 0 ||
       trailer->payload_offset > file_size - TRAILER_SIZE ||
       trailer->payload_size != file_size - TRAILER_SIZE - trailer->payload_offset)

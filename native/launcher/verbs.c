@@ -66,7 +66,8 @@ static void add_slots_field(Text *json, const char *state) {
   add_text(&text, state);
   add_text(&text, "/slots");
   add_key(json, "slots");
-  const RecordStatus status = open_place(path, &slots) < 0 ? RECORD_MISSING : load_record(&slots, &record);
+  const RecordStatus status =
+      open_place(path, &slots) < 0 ? RECORD_MISSING : load_record(&slots, &record);
   if (status != RECORD_READ) {
     add_text(json, status == RECORD_MISSING ? "null" : "\"damaged\"");
     return;
@@ -150,10 +151,12 @@ bool run_verb(const Payload *payload, char **argv, char *const *environment, int
     *status = print_info(payload, argv, environment);
   } else if (same_text(verb, "--launcher-verify") && argv[2] != 0 && argv[3] == 0) {
     *status = open_named(argv[2], &named) && verify_payload(&named) ? 0 : 1;
-  } else if (same_text(verb, "--launcher-extract") && argv[2] != 0 && argv[3] != 0 && argv[4] == 0) {
+  } else if (same_text(verb, "--launcher-extract") && argv[2] != 0 && argv[3] != 0 &&
+             argv[4] == 0) {
     *status = open_named(argv[2], &named) ? extract(&named, argv[3]) : 1;
   } else {
-    say("Usage: --launcher-info [--state DIR], --launcher-verify FILE, --launcher-extract FILE OUT");
+    say("Usage: --launcher-info [--state DIR], --launcher-verify FILE, --launcher-extract FILE "
+        "OUT");
     *status = EXIT_USAGE;
   }
   return true;

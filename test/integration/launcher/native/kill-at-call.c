@@ -28,7 +28,8 @@ int main(int argc, char **argv) {
     _exit(2);
   }
   wait_for(child);
-  ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
+  ptrace(PTRACE_SETOPTIONS, child, 0,
+         PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
   long calls = 0;
   int programs = 0, is_inside = 0;
   for (;;) {

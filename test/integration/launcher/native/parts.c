@@ -92,7 +92,8 @@ static void try_arguments(Frame frame) {
     words[count++] = (char *)frame.bytes + at;
   const Arguments found = read_arguments(words);
   char line[512];
-  snprintf(line, sizeof line, "%s %s", found.is_boot ? "boot" : "command", found.state == 0 ? "-" : found.state);
+  snprintf(line, sizeof line, "%s %s", found.is_boot ? "boot" : "command",
+           found.state == 0 ? "-" : found.state);
   answer_text(line);
 }
 
@@ -121,11 +122,13 @@ static void fill_random(void *to, size_t size) {
 }
 
 static size_t mutate(uint8_t *bytes, size_t size, size_t size_max) {
-  static const char *const words[] = {"\n", " ", "-", "0", "active ", "sum ", "reason ", "trial", "18446744073709551616"};
+  static const char *const words[] = {
+      "\n", " ", "-", "0", "active ", "sum ", "reason ", "trial", "18446744073709551616"};
   for (uint64_t edits = random_number(4); edits > 0; edits--) {
     const size_t at = random_number(size + 1);
     const char *word = words[random_number(sizeof words / sizeof words[0])];
-    const size_t length = strlen(word), cut = random_number(3) == 0 ? random_number(size - at + 1) : 0;
+    const size_t length = strlen(word),
+                 cut = random_number(3) == 0 ? random_number(size - at + 1) : 0;
     switch (random_number(4)) {
       case 0:
         if (at < size) bytes[at] ^= (uint8_t)(1u << random_number(8));
@@ -153,7 +156,8 @@ static void random_core(SlotCore *core) {
   fill_random(core->sha256, sizeof core->sha256);
   snprintf(core->version, sizeof core->version, "%u", (unsigned)random_number(1000));
   core->format = random_number(5);
-  core->checked = (CheckedStat){random_number(UINT64_MAX), random_number(UINT64_MAX), random_number(9)};
+  core->checked =
+      (CheckedStat){random_number(UINT64_MAX), random_number(UINT64_MAX), random_number(9)};
 }
 
 static void fail(const char *what) {
@@ -175,8 +179,10 @@ static void fuzz_record(void) {
   record.has_refused = random_number(2);
   snprintf(record.reason, sizeof record.reason, "%s", random_number(2) ? "it was slow" : "");
   for (uint64_t lines = random_number(3); lines > 0; lines--)
-    record.unknown_length += (size_t)snprintf(record.unknown + record.unknown_length, 32, "key%u value\n", (unsigned)lines);
-  if (!write_record(&record, bytes, sizeof bytes, &length)) fail("a valid record cannot be written");
+    record.unknown_length += (size_t)snprintf(record.unknown + record.unknown_length, 32,
+                                              "key%u value\n", (unsigned)lines);
+  if (!write_record(&record, bytes, sizeof bytes, &length))
+    fail("a valid record cannot be written");
   if (read_record(bytes, length, &again) != 0) fail("a valid record cannot be read");
   /* The lines are changed, then half of the time given a sum again, so that what is behind the sum is reached. */
   sum_at = length - 69;
@@ -193,11 +199,13 @@ static void fuzz_record(void) {
   char *exact = malloc(size == 0 ? 1 : size);
   if (exact == 0) exit(2);
   memcpy(exact, bytes, size);
-  if (read_record(exact, size, &record) == 0 && write_record(&record, written, sizeof written, &length)) {
-    if (read_record(written, length, &again) != 0) fail("a record that was read and written cannot be read");
-    if (memcmp(record.active.sha256, again.active.sha256, SHA256_SIZE) != 0 || record.boots != again.boots ||
-        record.is_trial != again.is_trial || strcmp(record.reason, again.reason) != 0 ||
-        record.unknown_length != again.unknown_length)
+  if (read_record(exact, size, &record) == 0 &&
+      write_record(&record, written, sizeof written, &length)) {
+    if (read_record(written, length, &again) != 0)
+      fail("a record that was read and written cannot be read");
+    if (memcmp(record.active.sha256, again.active.sha256, SHA256_SIZE) != 0 ||
+        record.boots != again.boots || record.is_trial != again.is_trial ||
+        strcmp(record.reason, again.reason) != 0 || record.unknown_length != again.unknown_length)
       fail("a record is another after it was written");
   }
   free(exact);
@@ -207,7 +215,8 @@ static void fuzz_trailer(void) {
   uint8_t *bytes = calloc(1, TRAILER_SIZE);
   if (bytes == 0) exit(2);
   Trailer trailer;
-  const uint64_t offset = random_number(100000), size = 1 + random_number(100000), core = 1 + random_number(1000000);
+  const uint64_t offset = random_number(100000), size = 1 + random_number(100000),
+                 core = 1 + random_number(1000000);
   memcpy(bytes, "MYCPAYL1\1\0\0\0\1\0\0\0\x3e\0\0\0\1", 21);
   memcpy(bytes + 24, &offset, 8);
   memcpy(bytes + 32, &size, 8);
@@ -216,7 +225,8 @@ static void fuzz_trailer(void) {
   sha256_of(bytes, 4064, bytes + 4064);
   uint64_t file_size = offset + size + TRAILER_SIZE;
   if (read_trailer(bytes, file_size, &trailer) != 0) fail("a valid trailer cannot be read");
-  for (uint64_t edits = random_number(4); edits > 0; edits--) bytes[random_number(200)] ^= (uint8_t)(1u << random_number(8));
+  for (uint64_t edits = random_number(4); edits > 0; edits--)
+    bytes[random_number(200)] ^= (uint8_t)(1u << random_number(8));
   if (random_number(4) == 0) file_size = random_number(300000);
   if (random_number(8) != 0) sha256_of(bytes, 4064, bytes + 4064);
   if (read_trailer(bytes, file_size, &trailer) == 0) {
@@ -251,7 +261,8 @@ static int fuzz(uint64_t seed, uint64_t count) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 4 && strcmp(argv[1], "fuzz") == 0) return fuzz(strtoull(argv[2], 0, 10), strtoull(argv[3], 0, 10));
+  if (argc == 4 && strcmp(argv[1], "fuzz") == 0)
+    return fuzz(strtoull(argv[2], 0, 10), strtoull(argv[3], 0, 10));
   if (argc != 2) return 2;
   if (strcmp(argv[1], "record") == 0) each_frame(try_record);
   else if (strcmp(argv[1], "trailer") == 0) each_frame(try_trailer);
