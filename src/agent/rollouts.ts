@@ -23,9 +23,10 @@ import type { Core } from "./core.ts";
 import { SYSTEM } from "./groups.ts";
 import {
   canBeSpared,
-  deciders,
   decisionWeights,
+  frozenObjection,
   isWindowOpen,
+  participants,
   runningVersions,
   surroundings,
 } from "./surroundings.ts";
@@ -191,7 +192,8 @@ export class Rollouts {
         write: (content) => directory.write(VOTES_FILE, content),
       },
       leads: () => this.#leads(),
-      participants: () => deciders(core),
+      participants: () => participants(core),
+      objection: (frozen, openedAtMs) => frozenObjection(core, frozen, openedAtMs),
       vote: (opening) => voter.vote(opening),
       onChange: () => this.#loop.wake(),
       ...core.host,

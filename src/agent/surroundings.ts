@@ -2,24 +2,46 @@
 
 import { type NodeId, nodeOfReplica } from "../base/index.ts";
 import { VERSION } from "../domain/api/index.ts";
-import { decisionParticipants, type Participant, voteWeight } from "../domain/trust/index.ts";
+import {
+  type Decider,
+  decisionParticipants,
+  frozenProblem,
+  type Participant,
+  voteWeight,
+} from "../domain/trust/index.ts";
 import { type GroupVoters, isInWindow, mayGoDown } from "../domain/update/index.ts";
 import type { Surroundings } from "../runtime/update/index.ts";
 import type { Core } from "./core.ts";
 import { GROUPS } from "./groups.ts";
 
 /** Validators decide, with the weight of their tier, levelled for decisions. */
-export function deciders({ membership }: Core): readonly Participant[] {
-  const validators = membership
+export function participants(core: Core): readonly Participant[] {
+  return decisionParticipants(new Map(deciders(core).map(({ node, weight }) => [node, weight])));
+}
+
+/** What is wrong with participants that somebody froze; null when they are the network's. */
+export function frozenObjection(
+  core: Core,
+  frozen: readonly Participant[],
+  openedAtMs: number,
+): string | null {
+  const { membership } = core;
+  return frozenProblem(frozen, openedAtMs, deciders(core), (node) => membership.isRevoked(node));
+}
+
+function deciders({ membership }: Core): readonly Decider[] {
+  return membership
     .members()
-    .filter(({ role, state }) => role === "validator" && state === "active");
-  return decisionParticipants(
-    new Map(validators.map((one) => [one.id, voteWeight(one.tier, one.validatorWeight)])),
-  );
+    .filter(({ role, state }) => role === "validator" && state === "active")
+    .map(({ id, tier, validatorWeight, joinedAtMs }) => ({
+      node: id,
+      weight: voteWeight(tier, validatorWeight),
+      joinedAtMs,
+    }));
 }
 
 export function decisionWeights(core: Core): ReadonlyMap<NodeId, number> {
-  return new Map(deciders(core).map(({ node, weight }) => [node, weight]));
+  return new Map(participants(core).map(({ node, weight }) => [node, weight]));
 }
 
 /**

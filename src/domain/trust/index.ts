@@ -33,4 +33,5 @@ export {
   decisionParticipants,
   type Participant,
 } from "./decision-weights.ts";
+export { type Decider, frozenProblem } from "./frozen-participants.ts";
 export { VALIDATOR_WEIGHT_MAX, voteWeight } from "./vote-weight.ts";

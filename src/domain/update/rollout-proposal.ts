@@ -90,7 +90,7 @@ export function coresOfVersion(
 export function versionProblem(version: string, running: readonly string[]): string | null {
   for (const one of new Set(running)) {
     if (isOneMinorApart(one, version)) continue;
-    return `a node runs ${one}: versions run together when they are one minor apart at most, so update to one between first`;
+    return `a node runs ${one}: versions run together when they are one minor apart at most; bring it up to date first, or remove it if it is gone`;
   }
   return null;
 }

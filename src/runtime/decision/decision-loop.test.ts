@@ -5,6 +5,7 @@ import { type NodeKey, nodeKeyFromSeed } from "../../domain/identity/index.ts";
 import {
   certificateOf,
   decisionParticipants,
+  frozenProblem,
   type OpenStatement,
   verifyCertificate,
 } from "../../domain/trust/index.ts";
@@ -61,6 +62,10 @@ class Voters {
       leads: () => this.leader === i,
       participants: () =>
         decisionParticipants(new Map([...this.members].slice(0, this.biased === i ? 3 : 9))),
+      objection: (frozen, openedAtMs) => {
+        const known = [...this.members].map(([node, weight]) => ({ node, weight, joinedAtMs: 0 }));
+        return frozenProblem(frozen, openedAtMs, known, () => false);
+      },
       vote: async (_: OpenStatement) => this.votes[i] ?? null,
       onChange: () => {},
       onFatal: (error) => {

@@ -47,6 +47,8 @@ export interface DecisionLoopOptions {
   readonly leads: () => boolean;
   /** Who decides, as this node knows the members: `decisionParticipants`. */
   readonly participants: () => readonly Participant[];
+  /** What is wrong with the participants that somebody froze; null when they are the network's. */
+  readonly objection: (frozen: readonly Participant[], openedAtMs: number) => string | null;
   /** How this node votes; null while it cannot tell or waits for its operator. */
   readonly vote: (opening: OpenStatement) => Promise<Vote | null>;
   /** Told after each round that read something new. */
@@ -220,9 +222,11 @@ export class DecisionLoop {
   /** Whoever froze other participants than the members may have left out those who would be against. */
   async #decide(decision: Decision): Promise<Vote | null> {
     const { opening, openedAtMs } = decision;
-    if (!sameParticipants(opening.participants, this.#options.participants())) {
+    const objection = this.#options.objection(opening.participants, openedAtMs);
+    if (objection !== null) {
+      // This node's own list may be behind.
       if (this.#options.clock.wallMs() < openedAtMs + this.#timing.strangeMs) return null;
-      return { value: null, reason: "its participants are not the members that this node knows" };
+      return { value: null, reason: objection };
     }
     return this.#options.vote(opening);
   }
@@ -284,11 +288,4 @@ export class DecisionLoop {
     const part = signStatement(this.#options.key, said);
     return { operation: said.operation, author: this.#self, type: said.type, part };
   }
-}
-
-function sameParticipants(a: readonly Participant[], b: readonly Participant[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every(({ node, weight }, i) => node === b[i]?.node && weight === b[i]?.weight)
-  );
 }

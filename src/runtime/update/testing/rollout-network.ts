@@ -265,6 +265,7 @@ export class RolloutNetwork {
       },
       leads: () => this.leader === node && node.isUp,
       participants: () => decisionParticipants(this.#members()),
+      objection: () => null,
       vote: (opening) => voter.vote(opening),
       onChange: () => node.loop.wake(),
       ...this.#host,
