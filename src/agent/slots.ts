@@ -5,7 +5,7 @@ import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { installLauncher } from "../adapters/privileged/index.ts";
 import { becomeLauncher, ownArguments, SlotDirectory, slotOf } from "../adapters/slots/index.ts";
-import { MyceliumError } from "../base/index.ts";
+import { MyceliumError, messageOf } from "../base/index.ts";
 import type { Config } from "../domain/config/index.ts";
 import {
   parseShippedTrailer,
@@ -70,13 +70,17 @@ interface Installation {
 /** Gathers the files as `installLauncher` wants them, in a directory that is gone afterwards. */
 async function install({ program, shipped, sums, signature, stateDirectory }: Installation) {
   const directory = join(stateDirectory, "update/launcher");
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { mode: 0o700 });
   try {
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { mode: 0o700 });
     await link(shipped, join(directory, "mycelium"));
     await writeFile(join(directory, "SHA256SUMS"), sums);
     await writeFile(join(directory, "SHA256SUMS.sig"), signature);
     await installLauncher({ program, directory });
+  } catch (error) {
+    if (error instanceof MyceliumError) throw error;
+    const message = `Cannot replace ${program}: ${messageOf(error)}`;
+    throw new MyceliumError("STATE_NOT_WRITABLE", message, { cause: error });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -15,7 +15,7 @@ import {
   withStandby,
 } from "../../domain/update/index.ts";
 import type { CoreStaging, StagedCore } from "../../ports/index.ts";
-import { removeDurably, renameDurably } from "./durable-file.ts";
+import { removeDurably, renameDurably, storing } from "./durable-file.ts";
 import { PartFile } from "./part-file.ts";
 import { noRoom, roomFor } from "./room.ts";
 import { onTrial, type SlotFiles } from "./slot-files.ts";
@@ -34,7 +34,15 @@ export class CoreStager {
     this.#reserveBytes = reserveBytes;
   }
 
-  async open(core: StagedCore, chunks: readonly Chunk[]): Promise<CoreStaging> {
+  open(core: StagedCore, chunks: readonly Chunk[]): Promise<CoreStaging> {
+    return storing(actionOf(core), () => this.#open(core, chunks));
+  }
+
+  unpack(core: StagedCore, shipped: string): Promise<void> {
+    return storing(actionOf(core), () => this.#unpack(core, shipped));
+  }
+
+  async #open(core: StagedCore, chunks: readonly Chunk[]): Promise<CoreStaging> {
     if (this.#files.read().state === "trial") throw onTrial();
     await mkdir(this.#files.updates, { recursive: true, mode: 0o700 });
     const path = this.#files.part(core.sha256);
@@ -49,14 +57,14 @@ export class CoreStager {
     }
     return {
       has: (position) => part.has(position),
-      read: (offset, sizeBytes) => part.read(offset, sizeBytes),
-      write: (position, bytes) => part.write(position, bytes),
-      finish: () => this.#finish(core, part, path),
+      read: (offset, sizeBytes) => storing(actionOf(core), () => part.read(offset, sizeBytes)),
+      write: (position, bytes) => storing(actionOf(core), () => part.write(position, bytes)),
+      finish: () => storing(actionOf(core), () => this.#finish(core, part, path)),
       close: () => part.close(),
     };
   }
 
-  async unpack(core: StagedCore, shipped: string): Promise<void> {
+  async #unpack(core: StagedCore, shipped: string): Promise<void> {
     if (this.#files.read().state === "trial") throw onTrial();
     await mkdir(this.#files.updates, { recursive: true, mode: 0o700 });
     const path = this.#files.part(core.sha256);
@@ -134,4 +142,8 @@ export class CoreStager {
       await removeDurably(join(this.#files.updates, name));
     }
   }
+}
+
+function actionOf({ version }: StagedCore): string {
+  return `Cannot stage version ${version}`;
 }

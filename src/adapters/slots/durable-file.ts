@@ -80,8 +80,17 @@ export async function isAsChecked(path: string, checked: CheckedStat): Promise<b
   }
 }
 
-/** What the disk refused, as an expected error. */
-export function storageError(action: string, error: unknown): unknown {
+/** Runs a step whose failures on the disk are expected: they come out with the action, as DISK_FULL or the like. */
+export async function storing<T>(action: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    throw storageError(action, error);
+  }
+}
+
+/** What the disk refused, as an expected error; anything else as it is. */
+function storageError(action: string, error: unknown): unknown {
   const { code } = error as { code?: unknown };
   if (error instanceof MyceliumError || typeof code !== "string") return error;
   if (code === "ENOSPC" || code === "EDQUOT") {

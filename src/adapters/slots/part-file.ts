@@ -6,7 +6,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { Chunk } from "../../domain/update/index.ts";
 import { scanCore, sha256Of } from "./core-scan.ts";
-import { checkedStatOf, hashOf, storageError } from "./durable-file.ts";
+import { checkedStatOf, hashOf } from "./durable-file.ts";
 
 const MODE = 0o755;
 
@@ -107,13 +107,9 @@ export class PartFile {
   }
 
   async #put(sha256: string, bytes: Uint8Array): Promise<void> {
-    try {
-      for (const position of this.#missing(sha256)) {
-        await writeExactly(this.#file, this.#offsets[position] as number, bytes);
-        this.#done[position] = true;
-      }
-    } catch (error) {
-      throw storageError("Cannot keep a part of the new version", error);
+    for (const position of this.#missing(sha256)) {
+      await writeExactly(this.#file, this.#offsets[position] as number, bytes);
+      this.#done[position] = true;
     }
   }
 }

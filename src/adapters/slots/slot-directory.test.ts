@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
   existsSync,
+  mkdirSync,
   openSync,
   readFileSync,
   rmSync,
@@ -206,4 +207,15 @@ test("slotOf() knows a core by its place", () => {
   expect(slotOf(`/s/slots/core-${name}`, "/s")).toBe(name);
   expect(slotOf(`/s/other/core-${name}`, "/s")).toBeNull();
   expect(slotOf("/s/slots/core-12", "/s")).toBeNull();
+});
+
+test("what the disk refuses is an expected error, never a bug that would end the node", async () => {
+  const slots = lab.slots(OLD);
+  rmSync(lab.core(OLD.core.sha256));
+  mkdirSync(lab.core(OLD.core.sha256));
+  expect(await codeOf(slots.readCore(OLD.core.sha256, 0, 1))).toBe("STATE_NOT_WRITABLE");
+  writeFileSync(join(lab.path, "update"), "no directory");
+  expect(await codeOf(slots.openStaging(NEW.core, NEW.chunks))).toBe("STATE_NOT_WRITABLE");
+  rmSync(join(lab.path, "slots"), { recursive: true });
+  expect(await codeOf(slots.raiseFloor(2))).toBe("STATE_NOT_WRITABLE");
 });

@@ -21,7 +21,7 @@ import {
 } from "../../domain/update/index.ts";
 import type { CoreStaging, SlotStore, SlotsView, StagedCore } from "../../ports/index.ts";
 import { CoreStager } from "./core-stager.ts";
-import { hashOfPath, isAsChecked } from "./durable-file.ts";
+import { hashOfPath, isAsChecked, storing } from "./durable-file.ts";
 import { readExactly } from "./part-file.ts";
 import { onTrial, SlotFiles } from "./slot-files.ts";
 
@@ -77,12 +77,14 @@ export class SlotDirectory implements SlotStore {
 
   async readCore(sha256: string, offset: number, sizeBytes: number): Promise<Uint8Array | null> {
     if (!this.hasCore(sha256)) return null;
-    const file = await open(this.#files.core(sha256), "r");
-    try {
-      return await readExactly(file, offset, sizeBytes);
-    } finally {
-      await file.close();
-    }
+    return storing("Cannot read a core", async () => {
+      const file = await open(this.#files.core(sha256), "r");
+      try {
+        return await readExactly(file, offset, sizeBytes);
+      } finally {
+        await file.close();
+      }
+    });
   }
 
   hasCore(sha256: string): boolean {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MyceliumError, messageOf } from "../../base/index.ts";
 import { formatSlotRecord, parseSlotRecord, type SlotRecord } from "../../domain/update/index.ts";
-import { storageError, writeDurably } from "./durable-file.ts";
+import { storing, writeDurably } from "./durable-file.ts";
 import { whileLocked } from "./slot-lock.ts";
 
 export class SlotFiles {
@@ -57,15 +57,13 @@ export class SlotFiles {
 
   /** For changes that also touch files: while `step` runs nobody else changes the record. */
   locked<T>(step: (write: (record: SlotRecord) => Promise<void>) => Promise<T>): Promise<T> {
-    return whileLocked(join(this.slots, "lock"), () => step((record) => this.#write(record)));
+    return storing("Cannot change the slots", () =>
+      whileLocked(join(this.slots, "lock"), () => step((record) => this.#write(record))),
+    );
   }
 
-  async #write(record: SlotRecord): Promise<void> {
-    try {
-      await writeDurably(this.#record, formatSlotRecord(record));
-    } catch (error) {
-      throw storageError("Cannot write the record of the slots", error);
-    }
+  #write(record: SlotRecord): Promise<void> {
+    return writeDurably(this.#record, formatSlotRecord(record));
   }
 
   get #record(): string {

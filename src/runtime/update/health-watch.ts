@@ -72,12 +72,26 @@ export class HealthWatch {
 
   async #look(): Promise<void> {
     if (this.#isOver) return;
-    const health = await this.#options.health();
+    const health = await this.#health();
     const nowMs = this.#options.clock.monotonicMs();
     if (this.#isOver) return;
     const verdict = this.#watch.look({ ...health, nowMs });
     if (verdict.kind === "wait") this.#plan(this.#options.intervalMs);
     else await this.#end(verdict);
+  }
+
+  /** A node that cannot even be asked is ill. */
+  async #health(): Promise<Health> {
+    try {
+      return await this.#options.health();
+    } catch (error) {
+      if (!(error instanceof MyceliumError)) throw error;
+      return {
+        memoryBytes: 0,
+        faults: [`its health is not to be had: ${error.code}`],
+        critical: [],
+      };
+    }
   }
 
   async #end(verdict: TrialVerdict): Promise<void> {
