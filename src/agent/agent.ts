@@ -21,7 +21,6 @@ import type { Discovery } from "../runtime/discovery/index.ts";
 import { type Authorization, SqlGateway } from "../runtime/gateway/index.ts";
 import { type Announcement, Enrolment } from "../runtime/membership/index.ts";
 import { announcementOf, endpoint, NOTHING_ANNOUNCED, type Ports } from "./announce.ts";
-import { ClockCheck } from "./clock-check.ts";
 import { type Core, closeCore } from "./core.ts";
 import { startDiscovery } from "./discovery.ts";
 import type { Ending } from "./ending.ts";
@@ -49,7 +48,6 @@ export class Agent {
   readonly #onEnd: (ending: Ending) => void;
   readonly #startedAtMs: number;
   readonly #tokens = new SqlTokenVerifier();
-  readonly #clocks: ClockCheck;
   readonly #gateway: SqlGateway;
   readonly #http: HttpServer;
   readonly #updates: NodeUpdates;
@@ -74,7 +72,6 @@ export class Agent {
     this.#core = core;
     this.#onEnd = onEnd;
     this.#startedAtMs = clock.monotonicMs();
-    this.#clocks = new ClockCheck(clock);
     this.#gateway = new SqlGateway({
       sql: this.#main().shard.service,
       authorize: (token) => this.#authorize(token),
@@ -196,7 +193,7 @@ export class Agent {
       stateDirectory: directory.path,
       diskFreeBytes: directory.freeBytes(),
       diskReserveBytes: config.diskReserveBytes,
-      clockOffMs: this.#clocks.offMs(),
+      clockOffMs: this.#core.clocks.offMs(),
       memoryBytes: process.memoryUsage.rss(),
       update: this.#updateStatus(),
       launcherProblem: this.#updates.launcherProblem(),
@@ -235,7 +232,7 @@ export class Agent {
       linkUp: (hello, address) => {
         host.logger.info("link up", { peer: hello.node, address });
         links.up(hello);
-        this.#clocks.note(hello.node, hello.wallMs);
+        this.#core.clocks.note(hello.node, hello.wallMs);
         this.#discovery?.linkUp(hello.node);
         this.#placement?.wake();
       },
@@ -243,7 +240,7 @@ export class Agent {
         host.logger.info("link down", { peer: node, reason });
         links.down(node);
         consensus.linkDown(node);
-        this.#clocks.forget(node);
+        this.#core.clocks.forget(node);
       },
       message: (from, channel, payload) => {
         if (channel === RAFT_CHANNEL) consensus.receive(from, payload);

@@ -1,4 +1,7 @@
-/** Compares this machine's wall clock with its peers', from what they say when a link comes up. */
+/**
+ * Compares this machine's wall clock with its peers', from what they say when a link comes up. From then on their
+ * clocks are taken to run as evenly as this machine's monotonic one: a jump of this wall clock is seen at once.
+ */
 
 import type { NodeId } from "../base/index.ts";
 import type { Clock } from "../ports/index.ts";
@@ -8,24 +11,39 @@ const OFF_MAX_MS = 60_000;
 
 export class ClockCheck {
   readonly #clock: Clock;
-  readonly #offMs = new Map<NodeId, number>();
+  /** Each peer's wall clock at zero of this machine's monotonic clock. */
+  readonly #origins = new Map<NodeId, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   note(node: NodeId, wallMs: number): void {
-    this.#offMs.set(node, this.#clock.wallMs() - wallMs);
+    this.#origins.set(node, wallMs - this.#clock.monotonicMs());
   }
 
   forget(node: NodeId): void {
-    this.#offMs.delete(node);
+    this.#origins.delete(node);
   }
 
   /** How far this clock is ahead of the peers' median; null while it agrees or there is no peer. */
   offMs(): number | null {
-    const sorted = [...this.#offMs.values()].sort((a, b) => a - b);
+    const sorted = this.#aheadMs();
     const median = sorted[Math.floor(sorted.length / 2)];
     return median === undefined || Math.abs(median) <= OFF_MAX_MS ? null : median;
+  }
+
+  /** How far this clock is ahead of the median of all, this one included; of two middles the nearer one counts. */
+  aheadOfAllMs(): number {
+    const sorted = [...this.#aheadMs(), 0].sort((a, b) => a - b);
+    const low = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+    const high = sorted[Math.floor(sorted.length / 2)] ?? 0;
+    return Math.abs(low) < Math.abs(high) ? low : high;
+  }
+
+  /** Of each peer, ascending. */
+  #aheadMs(): number[] {
+    const originMs = this.#clock.wallMs() - this.#clock.monotonicMs();
+    return [...this.#origins.values()].map((origin) => originMs - origin).sort((a, b) => a - b);
   }
 }

@@ -33,6 +33,7 @@ import type { Clock, GroupLog, Logger } from "../ports/index.ts";
 import { Consensus } from "../runtime/consensus/index.ts";
 import { MemberStore, Membership } from "../runtime/membership/index.ts";
 import { openOrReset, Shard, type ShardOptions } from "../runtime/store/index.ts";
+import { ClockCheck } from "./clock-check.ts";
 import { groupsFor, MAIN, SYSTEM } from "./groups.ts";
 import { guardFile } from "./guard.ts";
 import { linkTransport } from "./link-transport.ts";
@@ -75,6 +76,7 @@ export interface Core {
   readonly workers: WorkerHost;
   readonly transport: LinkTransport;
   readonly links: Links;
+  readonly clocks: ClockCheck;
   readonly consensus: Consensus;
   readonly shards: readonly OpenShard[];
   readonly membership: Membership;
@@ -129,7 +131,9 @@ export async function openCore(
   });
   const workers = new WorkerHost(clock);
   const partial = { config, host, directory, state, grant, instance, logStore, workers };
-  const wired = { transport, links: new Links(clock), consensus, membership, addresses, onApplied };
+  const clocks = new ClockCheck(clock);
+  const links = new Links(clock);
+  const wired = { transport, links, clocks, consensus, membership, addresses, onApplied };
   await openLog(consensus, logStore, directory, groupsFor(grant.role));
   const shards: OpenShard[] = [];
   for (const group of groupsFor(grant.role)) {
@@ -244,7 +248,8 @@ function shardOptions(
   database: SqliteShardDatabase,
   log: GroupLog,
 ): ShardOptions {
-  const { config, consensus, grant, host, links, membership, onApplied, state, transport } = wiring;
+  const { config, consensus, grant, host, membership, onApplied, state, transport } = wiring;
+  const { clocks, links } = wiring;
   const self = grant.member;
   return {
     shard: group,
@@ -266,6 +271,7 @@ function shardOptions(
     },
     entropy: (sizeBytes) => new Uint8Array(randomBytes(sizeBytes)),
     replicaNodes: () => otherReplicas(consensus, group, self),
+    clockOffMs: () => clocks.aheadOfAllMs(),
     quorumUnseenMs: () => {
       const configuration = consensus.configuration(group);
       return configuration === null ? 0 : links.quorumUnseenMs(configuration, self);

@@ -300,6 +300,7 @@ export class ReplicatedShards {
       entropy: (sizeBytes: number) => new Uint8Array(sizeBytes),
       replicaNodes: () => others.map((each) => each.node),
       quorumUnseenMs: () => 0,
+      clockOffMs: () => 0,
       onApplied: () => undefined,
       onFatal: (error: unknown) => {
         throw error;

@@ -84,6 +84,7 @@ function openShard(scheduler: Scheduler, log: ImmediateLog): Shard {
       entropy: (sizeBytes) => new Uint8Array(sizeBytes),
       replicaNodes: () => [],
       quorumUnseenMs: () => 0,
+      clockOffMs: () => 0,
       onApplied: () => undefined,
       onFatal: (error) => {
         throw error;

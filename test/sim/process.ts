@@ -293,6 +293,7 @@ export class SimProcess {
         Uint8Array.from({ length: sizeBytes }, () => machine.random.below(256)),
       replicaNodes: () => otherReplicas(this.#consensus.configuration(group), machine.node),
       quorumUnseenMs: () => 0,
+      clockOffMs: () => 0,
       onApplied: () => undefined,
       onFatal: (error) => world.fatal(machine, this, error),
       limits: {

@@ -57,7 +57,7 @@ export class InteractiveHost {
 
   /** Waits for the batch transaction and opens it for one client; resolves with the session's id. */
   async begin(author: NodeId, role: SqlRole): Promise<string> {
-    if (!this.#context.leads()) throw notLeader();
+    if (!this.#context.leads() || this.#context.hasWrongClock()) throw notLeader();
     if (!this.#context.options.authority.mayWrite(author)) {
       throw new MyceliumError(
         "FORBIDDEN",

@@ -52,7 +52,7 @@ export class LeaderBatches {
 
   /** Queues each request of a bundle that was checked, or that this node signed itself just now. */
   submitOpened(bundle: OpenedBundle): Promise<ProgramResult>[] {
-    if (!this.#context.leads()) throw notLeader();
+    if (!this.#context.leads() || this.#context.hasWrongClock()) throw notLeader();
     if (this.#context.problems.has(DISK_PROBLEM)) throw diskFull();
     const { queueCountMax, queueBytesMax } = this.#context.options.limits;
     if (this.#queue.count >= queueCountMax || this.#queue.sizeBytes >= queueBytesMax) {

@@ -123,6 +123,8 @@ export interface ShardOptions {
   readonly replicaNodes: () => readonly NodeId[];
   /** How long this node has not been linked with a quorum of the shard; 0 while it is. */
   readonly quorumUnseenMs: () => number;
+  /** How far this machine's clock is ahead of most members' clocks; 0 where that cannot be told. */
+  readonly clockOffMs: () => number;
   /** Told of each applied batch's index; the agent refreshes what it reads from the shard. */
   readonly onApplied: () => void;
   /** An error this loop cannot live with: the agent ends. */

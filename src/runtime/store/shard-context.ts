@@ -32,6 +32,9 @@ interface OpenBatch {
 /** With every replica's disk full, leadership must not run in circles. */
 const GIVE_WAY_EVERY_MS = 10_000;
 
+/** As far as signatures, tokens and grants may be off. */
+const CLOCK_OFF_MAX_MS = 300_000;
+
 const NO_LEADERSHIP = { term: 0, leader: null, ready: false } as unknown as Leadership;
 
 /** Among the problems: committed writes wait for room on the disk. */
@@ -93,7 +96,7 @@ export class ShardContext {
 
   /** The leader's check of a submitted bundle. Throws NOT_LEADER and what `openBundle` refuses. */
   openSubmitted(from: NodeId, signed: SignedBundle): OpenedBundle {
-    if (!this.leads()) throw notLeader();
+    if (!this.leads() || this.hasWrongClock()) throw notLeader();
     const { shard, authority } = this.options;
     return openBundle(signed, { from, shard, timeMs: this.nowPinnedMs() }, authority);
   }
@@ -135,10 +138,24 @@ export class ShardContext {
 
   /** This disk has no room for writes; another replica's may. */
   giveWayForRoom(): void {
+    this.#giveWay("the disk is full");
+  }
+
+  /**
+   * Whether this machine's clock would put a wrong time into the log, which never falls again. Then another leads: most
+   * members' clocks agree on another time.
+   */
+  hasWrongClock(): boolean {
+    const isWrong = Math.abs(this.options.clockOffMs()) > CLOCK_OFF_MAX_MS;
+    if (isWrong) this.#giveWay("its clock is off");
+    return isWrong;
+  }
+
+  #giveWay(reason: string): void {
     const nowMs = this.options.clock.monotonicMs();
     if (nowMs - this.#gaveWayAtMs < GIVE_WAY_EVERY_MS) return;
     this.#gaveWayAtMs = nowMs;
-    this.options.log.handOver("the disk is full");
+    this.options.log.handOver(reason);
   }
 
   noteApplied(index: LogIndex): void {

@@ -117,7 +117,10 @@ export class TableChecks {
       check: wanted.table,
     };
     const abandoned = () => wanted.resolve(null);
-    if (!this.#context.propose(batch, () => wanted.resolve(this.#latest), abandoned)) abandoned();
+    const checked = () => wanted.resolve(this.#latest);
+    const isProposed =
+      !this.#context.hasWrongClock() && this.#context.propose(batch, checked, abandoned);
+    if (!isProposed) abandoned();
   }
 
   /** The leadership is gone, or the shard stops. */
