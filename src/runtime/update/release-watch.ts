@@ -3,7 +3,7 @@
  * network's own store, so that every node checks the very same release itself.
  */
 
-import { errorCodeOf, messageOf } from "../../base/index.ts";
+import { errorCodeOf, MyceliumError, messageOf } from "../../base/index.ts";
 import type { Release } from "../../domain/update/index.ts";
 import type {
   Clock,
@@ -68,7 +68,10 @@ export class ReleaseWatch {
     this.#timer?.cancel();
   }
 
-  /** What the channel is at. Throws UPDATE_REFUSED and UNREACHABLE with the reason. Calls at once share one look. */
+  /**
+   * What the channel is at; calls at once share one look. Throws UPDATE_REFUSED (also when updates are not
+   * configured) and UNREACHABLE, with the reason.
+   */
   check(): Promise<Release | null> {
     this.#checking ??= this.#check().finally(() => {
       this.#checking = null;
@@ -106,7 +109,7 @@ export class ReleaseWatch {
 
   /** Keeps the signed files of one more version for the network: that of a rollout. */
   keepVersion(version: string): void {
-    if (this.#kept === version) return;
+    if (this.#options.source === null || this.#kept === version) return;
     this.#kept = version;
     void this.#checkQuietly();
   }
@@ -125,7 +128,7 @@ export class ReleaseWatch {
 
   async #check(): Promise<Release | null> {
     const { clock, metrics, nowMs, onChange, source } = this.#options;
-    if (source === null) return null;
+    if (source === null) throw notConfigured();
     metrics.count("mycelium_update_checks_total");
     try {
       const release = await source.refresh(nowMs());
@@ -188,6 +191,14 @@ export class ReleaseWatch {
       void this.#checkQuietly().then(() => this.#schedule(this.#options.intervalMs));
     });
   }
+}
+
+function notConfigured(): MyceliumError {
+  return new MyceliumError(
+    "UPDATE_REFUSED",
+    "Cannot look for releases: updates are not configured on this node, it trusts no publisher; set UPDATE_ROOT to " +
+      "the root.json of one, and UPDATE_URL to where its releases are",
+  );
 }
 
 function equal(a: Uint8Array, b: Uint8Array | null): boolean {

@@ -57,7 +57,7 @@ export class RolloutOperator {
       const what =
         version === null ? "the channel names none" : `no verified metadata names ${version}`;
       throw new MyceliumError(
-        "BAD_ARGUMENT",
+        "UPDATE_REFUSED",
         `Cannot plan a rollout: ${what}; \`mycelium update check\` looks again and says what is wrong`,
       );
     }

@@ -101,3 +101,33 @@ test("SIGTERM ends it with status 0 and a word in its log, and the state is whol
   await node.untilHealthy();
   expect(await node.command("sql", "SELECT count(*) FROM notes", "--format", "csv")).toEndWith("5");
 });
+
+describe("mycelium update", () => {
+  test("on a node without slots and without a trusted root says what is missing", async () => {
+    const { status, out } = await node.run(["update", "status"]);
+    expect(status).toBe(0);
+    expect(out).toContain("not started by the launcher");
+    expect(out).toContain("UPDATE_ROOT");
+    expect(out).toContain("No rollout yet.");
+    const json = JSON.parse((await node.run(["update", "status", "--json"])).out);
+    expect(json).toMatchObject({ configured: false, available: null, plan: null });
+    const whole = await node.status();
+    expect(whole.update).toEqual(json);
+    expect(whole.healthy).toBe(true);
+  });
+
+  test("refuses what there is no rollout for, with status 1", async () => {
+    for (const words of [["pause"], ["resume"], ["abort"], ["approve", "9.9.9"], ["plan"]]) {
+      const { status, out, error } = await node.run(["update", ...words]);
+      expect({ words, status, out }).toEqual({ words, status: 1, out: "" });
+      expect(error).toStartWith("error: Cannot ");
+    }
+    expect((await node.run(["update", "rollback", "0.0.1"])).error).toContain("no rollout yet");
+    expect((await node.run(["update", "approve"])).status).toBe(2);
+  });
+
+  test("is in the metrics", async () => {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(metrics).toContain("mycelium_update_available 0");
+  });
+});
