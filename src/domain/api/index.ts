@@ -1,3 +1,15 @@
+/**
+ * What the agent's local API says. The command line of one release asks the agent of another: before a restart, and
+ * while a new core is on trial. So, from release 0.1.0 on:
+ *
+ * - A field of an answer is never renamed, removed or given another meaning. A new one is `added(shape, before)`, with
+ *   what its absence means, or `optional`. Unknown fields are dropped by whoever does not know them.
+ * - A `oneOf` of an answer gets no new words, which an older reader would refuse: what may grow is `text`.
+ * - A field of a request that must not be overlooked goes to a new path: an older agent says 404 to it.
+ *
+ * test/compatibility reads the answers of every release with the shapes of today.
+ */
+
 export { BUILT_AT_MS, TRUSTED_ROOT, VERSION } from "./build-info.ts";
 export {
   API_ANSWER_SIZE_MAX,

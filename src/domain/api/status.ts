@@ -1,6 +1,6 @@
 /**
  * `GET /v1/status`: one truthful picture of a node. Scripts read it (`mycelium status --json` prints it as it is), so
- * fields are added, never renamed or removed.
+ * fields are added, never renamed or removed; index.ts says how.
  */
 
 import { asNetworkId, type NetworkId } from "../../base/index.ts";

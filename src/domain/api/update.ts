@@ -1,5 +1,5 @@
 /**
- * Updates in the local API. JSON on the Unix socket; fields are added, never renamed or removed.
+ * Updates in the local API. JSON on the Unix socket; index.ts says how it changes.
  *
  * | request | body | answer |
  * |---|---|---|
@@ -12,6 +12,7 @@
  */
 
 import {
+  added,
   flag,
   integer,
   list,
@@ -112,9 +113,9 @@ export const updateStatusShape = object({
   available: nullable(object({ version, notes: line })),
   checkedAtMs: nullable(integer()),
   /** Why the last look found nothing, or one of its sources gave nothing. */
-  checkProblem: nullable(line),
+  checkProblem: added(nullable(line), null),
   /** Why what is available is not on its way; null when it is, or runs everywhere. */
-  heldBack: nullable(line),
+  heldBack: added(nullable(line), null),
   /** The latest rollout of the network; null when there was none. */
   plan: nullable(planShape),
 });

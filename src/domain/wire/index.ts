@@ -30,6 +30,7 @@ export {
   PROTOCOL_VERSION,
 } from "./protocol-version.ts";
 export {
+  added,
   bytes,
   finite,
   flag,

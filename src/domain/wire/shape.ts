@@ -98,6 +98,11 @@ export function optional<T>(shape: Shape<T>): Shape<T | undefined> {
   return (value, path) => (value === undefined ? undefined : shape(value, path));
 }
 
+/** For a key that writers of an earlier release lack: `before` is what they meant. */
+export function added<T>(shape: Shape<T>, before: T): Shape<T> {
+  return (value, path) => (value === undefined ? before : shape(value, path));
+}
+
 export function object<F extends Record<string, Shape<unknown>>>(fields: F): Shape<ObjectOf<F>> {
   const names = Object.keys(fields);
   return (value, path) => {
