@@ -92,7 +92,13 @@ export class Agent {
       status: () => this.status(),
       end: onEnd,
     });
-    this.#rollouts = new Rollouts({ core, part: this.#updates.part, reach, source });
+    this.#rollouts = new Rollouts({
+      core,
+      part: this.#updates.part,
+      reach,
+      source,
+      nowMs: () => clock.wallMs() - (core.clocks.offMs() ?? 0),
+    });
   }
 
   /** Throws PORT_TAKEN. Resolves when the node serves local reads; a quorum may come later. */

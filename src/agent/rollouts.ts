@@ -65,6 +65,8 @@ export interface RolloutsOptions {
   readonly part: NodePart;
   readonly reach: RolloutReach;
   readonly source: ReleaseSource | null;
+  /** The members' median of the time. */
+  readonly nowMs: () => number;
 }
 
 export class Rollouts {
@@ -154,12 +156,12 @@ export class Rollouts {
   }
 
   #makeWatch(): ReleaseWatch {
-    const { core, reach, source } = this.#options;
+    const { core, nowMs, reach, source } = this.#options;
     return new ReleaseWatch({
       source,
       keeper: reach.store,
       intervalMs: core.config.updateCheckIntervalMs,
-      nowMs: () => core.host.clock.wallMs(),
+      nowMs,
       onChange: () => this.wake(),
       ...core.host,
     });

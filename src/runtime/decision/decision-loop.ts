@@ -58,8 +58,12 @@ export interface DecisionLoopOptions {
 }
 
 export interface DecisionTiming {
-  /** Between rounds while something is open. */
+  /** Between rounds while something is about to happen. */
   readonly roundMs: number;
+  /** Between rounds while votes are waited for, which operators may take days for; what is new is told anyway. */
+  readonly waitMs: number;
+  /** So long after its opening a decision counts as waited for. */
+  readonly busyMs: number;
   /** Reveals wait so long for commits that are still on their way. */
   readonly graceMs: number;
   /** What the leader has not ended by then, others do. */
@@ -72,6 +76,8 @@ export interface DecisionTiming {
 
 const TIMING: DecisionTiming = {
   roundMs: 500,
+  waitMs: 10_000,
+  busyMs: 20_000,
   graceMs: 1_000,
   overdueMs: 10_000,
   endAgainMs: 1_000,
@@ -173,8 +179,14 @@ export class DecisionLoop {
     if (this.#stopped) return;
     if (this.#again) this.wake();
     else if (this.#open().length > 0) {
-      this.#timer = this.#options.clock.after(this.#timing.roundMs, () => this.wake());
+      const { roundMs, waitMs } = this.#timing;
+      const delayMs = this.#open().some((one) => this.#isBusy(one)) ? roundMs : waitMs;
+      this.#timer = this.#options.clock.after(delayMs, () => this.wake());
     }
+  }
+
+  #isBusy({ openedAtMs, phase }: Decision): boolean {
+    return phase === "reveal" || this.#options.clock.wallMs() < openedAtMs + this.#timing.busyMs;
   }
 
   #open(): readonly Decision[] {

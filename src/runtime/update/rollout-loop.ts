@@ -54,8 +54,9 @@ export interface RolloutLoopOptions {
 }
 
 const ROUND_MS = 1_000;
-/** Where nothing tells of a change: how often to ask. */
+/** Where nothing tells of a change, or somebody else has to do something: how often to look. */
 const ASK_MS = 10_000;
+const WAITS: ReadonlySet<RolloutPlan["state"]> = new Set(["proposed", "paused"]);
 /** Reports of mere progress are not sent more often. */
 const PROGRESS_MS = 5_000;
 /** After a failed staging. */
@@ -136,7 +137,9 @@ export class RolloutLoop {
     const plan = this.#rows?.plan;
     const isQuiet = plan === undefined || (hasEnded(plan) && this.#isThrough(plan));
     if (isQuiet && this.#options.leader !== null) return;
-    this.#timer = this.#options.clock.after(isQuiet ? ASK_MS : ROUND_MS, () => this.wake());
+    const isWaiting = plan === undefined || plan.reason !== "" || WAITS.has(plan.state);
+    const delayMs = isQuiet || (isWaiting && this.#busy === null) ? ASK_MS : ROUND_MS;
+    this.#timer = this.#options.clock.after(delayMs, () => this.wake());
   }
 
   /** Nothing more comes of it: neither here nor, if this node leads, anywhere. */
