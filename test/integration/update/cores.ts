@@ -2,7 +2,15 @@
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { buildCore } from "../../../build/core.ts";
 import { EXECUTABLE } from "../network/program.ts";
@@ -12,6 +20,10 @@ const CACHE = join(REPOSITORY, "dist/update-test");
 
 export const LAUNCHER = join(REPOSITORY, "dist/mycelium");
 export const NEXT_VERSION = "0.2.0";
+/** Its timestamp is good for seven days. */
+const RELEASE_KEPT_MS = 3 * 86_400_000;
+/** What is younger may be in use. */
+const OLD_MS = 600_000;
 
 export interface BuiltCore {
   readonly path: string;
@@ -29,11 +41,14 @@ export async function nextCore(shipped: BuiltCore): Promise<BuiltCore> {
   const key = `${shipped.sha256.slice(0, 16)}-${hashOf(fault).slice(0, 16)}`;
   const path = join(CACHE, key);
   if (!existsSync(path)) {
-    mkdirSync(CACHE, { recursive: true });
-    for (const name of readdirSync(CACHE)) rmSync(join(CACHE, name), { recursive: true });
+    // Another test file may do the same at this moment: each builds in a place of its own, and the bytes are the same.
+    const scratch = join(CACHE, `build-${process.pid}`);
+    mkdirSync(scratch, { recursive: true });
+    removeOld(key);
     const target = process.arch === "arm64" ? "arm64" : "x64";
-    await buildCore({ target, out: `${path}.new`, version: NEXT_VERSION, entry: fault });
-    renameSync(`${path}.new`, path);
+    await buildCore({ target, out: join(scratch, "core"), version: NEXT_VERSION, entry: fault });
+    renameSync(join(scratch, "core"), path);
+    rmSync(scratch, { recursive: true });
   }
   return { path, sha256: hashOf(path) };
 }
@@ -42,19 +57,30 @@ function hashOf(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
-/** A release directory whose newest version is that core. Made anew for each core: its timestamp is good for days. */
+/** A release directory whose newest version is that core, not so old that its timestamp has expired. */
 export async function releaseOf(core: BuiltCore): Promise<string> {
   const out = `${core.path}-release`;
-  if (existsSync(join(out, "root.json"))) return out;
+  const keys = `${core.path}-keys`;
+  const madeMs = statSync(join(out, "root.json"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (Date.now() - madeMs < RELEASE_KEPT_MS) return out;
   const words = [
-    ...["--out", `${out}.new`, "--keys", join(CACHE, "keys"), "--version", NEXT_VERSION],
+    ...["--out", `${out}.new`, "--keys", keys, "--version", NEXT_VERSION],
     ...["--arch", process.arch, "--quick", "--core", `${process.arch}=${core.path}`],
   ];
-  rmSync(`${out}.new`, { recursive: true, force: true });
-  run(["--make-keys", join(CACHE, "keys")]);
+  for (const path of [out, `${out}.new`, keys]) rmSync(path, { recursive: true, force: true });
+  run(["--make-keys", keys]);
   run(words);
   renameSync(`${out}.new`, out);
   return out;
+}
+
+/** What earlier builds of the program left. */
+function removeOld(key: string): void {
+  for (const name of readdirSync(CACHE)) {
+    const path = join(CACHE, name);
+    const ageMs = Date.now() - statSync(path).mtimeMs;
+    if (!name.startsWith(key) && ageMs > OLD_MS) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 function run(words: readonly string[]): void {
