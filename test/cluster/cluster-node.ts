@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { LocalClient } from "../../src/client/index.ts";
-import { localSocketPath, type Status } from "../../src/domain/api/index.ts";
+import { localSocketPath, type Status, type UpdateStatus } from "../../src/domain/api/index.ts";
 import type { Target } from "./http-connection.ts";
 import { ended, output } from "./processes.ts";
 import type { Place } from "./test-network.ts";
@@ -105,6 +105,11 @@ export class ClusterNode {
     const status = await this.#client.status();
     this.id = status.node.id;
     return status;
+  }
+
+  /** What `update status --json` prints. Rejects when the node does not answer. */
+  update(): Promise<UpdateStatus> {
+    return this.#client.update();
   }
 
   lastLog(lineCount: number): string {

@@ -16,7 +16,7 @@ export interface ClusterOptions {
   readonly states?: readonly string[];
   /** MYCELIUM_* variables of every node. */
   readonly settings?: Readonly<Record<string, string>>;
-  readonly onDeath: (what: string) => void;
+  readonly onDeath: (what: string, node: ClusterNode) => void;
 }
 
 export class Cluster {
@@ -28,17 +28,17 @@ export class Cluster {
     const { executable, directory, network, states, settings = {}, onDeath } = options;
     mkdirSync(directory, { recursive: true });
     this.network = network;
-    this.nodes = network.places.map(
-      (place, i) =>
-        new ClusterNode({
-          executable,
-          place,
-          settings,
-          onDeath,
-          state: states?.[i] ?? join(directory, `n${i}`),
-          logFile: join(directory, `n${i}.log`),
-        }),
-    );
+    this.nodes = network.places.map((place, i) => {
+      const node: ClusterNode = new ClusterNode({
+        executable,
+        place,
+        settings,
+        onDeath: (what) => onDeath(what, node),
+        state: states?.[i] ?? join(directory, `n${i}`),
+        logFile: join(directory, `n${i}.log`),
+      });
+      return node;
+    });
   }
 
   /** Resolves when every node votes in `main`; when it rejects, none runs. */

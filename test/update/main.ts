@@ -1,16 +1,24 @@
 /**
- * `bun run update-trials [--kills 200] [--power-cuts 200] [--seed N] [--keep]`
+ * `bun run update-trials [--moments] [--broken] [--network] [--kills 200] [--power-cuts 200] [--seed N] [--keep]`
  *
- * Whole updates of the built executable, cut short at random moments. Prints JSON lines; ends with 1 when anything was
- * wrong, and says with which seed.
+ * Whole updates of the built executable: cut short at random moments (--moments), with releases that are broken
+ * (--broken), of five nodes under load (--network); all three when none is named. Prints JSON lines; ends with 1 when
+ * anything was wrong, and says with which seed.
  */
 
 import { parseArgs } from "node:util";
 import { powerDiskProblem } from "../chaos/power-disk.ts";
+import { FAULTS, tryBrokenReleases } from "./broken.ts";
 import { cutUpdatesShort } from "./moments.ts";
+import { tryRollouts } from "./under-load.ts";
 
 const { values } = parseArgs({
   options: {
+    moments: { type: "boolean", default: false },
+    broken: { type: "boolean", default: false },
+    /** Faults by name, separated by commas; all when left out. */
+    faults: { type: "string", default: "" },
+    network: { type: "boolean", default: false },
     kills: { type: "string", default: "200" },
     "power-cuts": { type: "string", default: "200" },
     seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
@@ -20,16 +28,28 @@ const { values } = parseArgs({
 const print = (line: Readonly<Record<string, unknown>>) => console.log(JSON.stringify(line));
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
-const problem = powerDiskProblem();
-const powerCuts = problem === null ? Number(values["power-cuts"]) : 0;
-if (problem !== null) print({ skipped: "power cuts", because: problem });
-const seed = Number(values.seed);
-print({ seed });
-const isGood = await cutUpdatesShort({
-  kills: Number(values.kills),
-  powerCuts,
-  seed,
-  print,
-  keep: values.keep,
-});
+const isAll = !values.moments && !values.broken && !values.network;
+let isGood = true;
+if (isAll || values.broken) {
+  const names = values.faults.split(",").filter(Boolean);
+  const faults = FAULTS.filter(({ fault }) => names.length === 0 || names.includes(fault));
+  isGood = (await tryBrokenReleases(faults, print)) && isGood;
+}
+if (isAll || values.network) isGood = (await tryRollouts(print)) && isGood;
+if (isAll || values.moments) isGood = (await moments()) && isGood;
 process.exit(isGood ? 0 : 1);
+
+async function moments(): Promise<boolean> {
+  const problem = powerDiskProblem();
+  const powerCuts = problem === null ? Number(values["power-cuts"]) : 0;
+  if (problem !== null) print({ skipped: "power cuts", because: problem });
+  const seed = Number(values.seed);
+  print({ seed });
+  return cutUpdatesShort({
+    kills: Number(values.kills),
+    powerCuts,
+    seed,
+    print,
+    keep: values.keep,
+  });
+}

@@ -1,7 +1,7 @@
 /** Releases for trials of whole updates: this checkout's core as version 0.1.0, the next one, and bad ones. */
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { buildCore } from "../../build/core.ts";
 import { KeyDirectory, makeKeys } from "../../build/publish/keys.ts";
@@ -19,6 +19,8 @@ export interface TrialRelease {
   readonly version: string;
   /** A program around the core (see buildCore); the core itself when left out. */
   readonly entry?: string;
+  /** Makes the core that is released of the one that was built. */
+  readonly change?: (core: Buffer) => Buffer;
 }
 
 export interface TrialReleases {
@@ -33,6 +35,7 @@ export interface TrialReleases {
 export async function trialReleases(
   scratch: string,
   releases: readonly TrialRelease[],
+  compression: "quick" | "small" = "quick",
 ): Promise<TrialReleases> {
   if (!existsSync(LAUNCHER)) throw new Error(`${LAUNCHER} is missing: run \`bun run build\` first`);
   const shipped = hashOf(CORE);
@@ -40,8 +43,10 @@ export async function trialReleases(
   const directory = join(scratch, "releases");
   const keys = join(scratch, "keys");
   makeKeys(keys);
-  for (const { version, entry } of releases) {
-    const core = await builtCore(shipped, version, entry);
+  for (const { version, entry, change } of releases) {
+    const built = await builtCore(shipped, version, entry);
+    const core = change === undefined ? built : join(scratch, `core-${version}`);
+    if (change !== undefined) writeFileSync(core, change(readFileSync(built)), { mode: 0o755 });
     coreOf.set(version, hashOf(core));
     await addRelease({
       out: directory,
@@ -50,7 +55,7 @@ export async function trialReleases(
       channel: "stable",
       notes: "a trial",
       architectures: [architecture()],
-      compression: "quick",
+      compression,
       cores: { [architecture()]: core },
       url: null,
       cache: join(CACHE, "artifacts"),

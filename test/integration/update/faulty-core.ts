@@ -1,19 +1,33 @@
 /**
- * The core as a bad release: built like the real one, it does what the file FAULT in its state directory says, once it
- * is started as version 0.2.0. test/integration/update builds it.
+ * The core as a bad release: built like the real one, it does what the file FAULT in its state directory says ("FAULT",
+ * or "FAULT SECONDS" for one that shows only then), once it is started as version 0.2.0. It leaves RAN there when it
+ * runs, and in SHOWN since when (Unix ms) its fault can be seen. test/integration/update and test/update build it.
  */
 
-import { closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
+import { StateDirectory } from "../../../src/adapters/state/index.ts";
 
 const PAGE_SIZE = 4_096;
 const state = dirname(dirname(process.execPath));
 
-function faultOf(): string {
+function faultOf(): readonly [name: string, delayMs: number] {
   try {
-    return readFileSync(join(state, "FAULT"), "utf8").trim();
+    const [name = "none", seconds = "0"] = readFileSync(join(state, "FAULT"), "utf8")
+      .trim()
+      .split(" ");
+    return [name, Number(seconds) * 1_000];
   } catch {
-    return "none";
+    return ["none", 0];
   }
 }
 
@@ -37,7 +51,22 @@ const FAULTS: Readonly<Record<string, () => void>> = {
   damage: damageDatabase,
   // Less free disk than is needed is a fault of the node's health.
   ill: () => process.argv.push("--disk-reserve=1000g"),
+  sick: () => {
+    StateDirectory.prototype.freeBytes = () => 0;
+  },
 };
 
-if (process.argv[2] === "run") FAULTS[faultOf()]?.();
+function show(fault: () => void): void {
+  const since = join(state, "SHOWN");
+  if (!existsSync(since)) writeFileSync(since, String(Date.now()));
+  fault();
+}
+
+if (process.argv[2] === "run") {
+  const [name, delayMs] = faultOf();
+  const fault = FAULTS[name] ?? (() => {});
+  writeFileSync(join(state, "RAN"), "");
+  if (delayMs === 0) show(fault);
+  else setTimeout(() => show(fault), delayMs);
+}
 await import("../../../src/main.ts");
