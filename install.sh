@@ -454,6 +454,13 @@ put_back() {
   fail "the new version was taken back, the one before runs: $(record_of reason)"
 }
 
+# One that its launcher has started again has no pid file any more, and still answers.
+stop_background() {
+  [ -x "$program" ] || return 0
+  [ -f "$state/mycelium.pid" ] || "$program" status --state="$state" >/dev/null 2>&1 </dev/null || return 0
+  step "$program" stop --state="$state" || step rm -f "$state/mycelium.pid"
+}
+
 start_node() {
   if [ "$restart" = no ] && is_healthy; then return 0; fi
   if [ "$service" = systemd ]; then
@@ -470,7 +477,7 @@ start_node() {
     return 0
   fi
   say "Starting in the background (systemd is not process 1 here, or this is not the machine's own node)"
-  if [ -f "$state/mycelium.pid" ]; then step "$program" stop --state="$state" || rm -f "$state/mycelium.pid"; fi
+  stop_background
   step "$program" run --background --state="$state" || [ "$upgraded" = yes ] || fail "the node did not start"
 }
 
@@ -514,8 +521,8 @@ remove() {
     step systemctl disable -q --now mycelium.service mycelium-helper.socket 2>/dev/null || :
     step rm -f "$units/mycelium.service" "$units/mycelium-helper.socket" "$units/mycelium-helper@.service"
     step systemctl daemon-reload
-  elif [ -x "$program" ] && [ -f "$state/mycelium.pid" ]; then
-    step "$program" stop --state="$state" || rm -f "$state/mycelium.pid"
+  else
+    stop_background
   fi
   say "Removing the program"
   step rm -f "$program" "$program.previous"

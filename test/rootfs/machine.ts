@@ -22,6 +22,8 @@ const POLL_INTERVAL_MS = 250;
 const CGROUP = "/sys/fs/cgroup/systemd/mycelium-rootfs";
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+const EMULATED = "[Service]\nPrivateUsers=no\nWatchdogSec=0\nTimeoutStartSec=600\n";
+
 export interface MachineOptions {
   readonly name: string;
   /** Left as it is: what the machine writes goes to `scratch`. */
@@ -30,6 +32,8 @@ export interface MachineOptions {
   readonly address: string;
   /** Shown in the machine as /release, read-only. */
   readonly release: string;
+  /** Under qemu-user, which cannot make user namespaces, and where a second takes many. */
+  readonly isEmulated: boolean;
 }
 
 export interface Run {
@@ -84,6 +88,11 @@ export class Machine {
     throw new Error(`on ${this.name}: \`${script}\` ended with ${status}\n${out}\n${error}`);
   }
 
+  /** The end of what its services have said, for who looks for a fault. */
+  journal(): string {
+    return `${this.name}:\n${this.run("journalctl --no-pager -n 40 -u 'mycelium*' -o cat").out}`;
+  }
+
   /** With --keep-unit nspawn ends at a reboot, so that its own supervisor starts it again. */
   async reboot(): Promise<void> {
     const ended = new Promise((resolve) => this.#child?.once("exit", resolve));
@@ -113,6 +122,8 @@ export class Machine {
       ...[`--machine=${this.name}`, `--directory=${this.#root}`, `--network-bridge=${BRIDGE}`],
       `--bind-ro=${this.#options.release}:/release`,
     ];
+    // One that was ended by force leaves its interface for a while.
+    spawnSync("ip", ["link", "delete", `vb-${this.name}`]);
     const log = openSync(this.consolePath, "w");
     const inCgroup = existsSync("/sys/fs/cgroup/systemd/cgroup.procs")
       ? `mkdir -p ${CGROUP} && echo $$ >${CGROUP}/cgroup.procs && `
@@ -142,6 +153,10 @@ export class Machine {
     mkdirSync(`${units}/multi-user.target.wants`, { recursive: true });
     writeFileSync(`${units}/address.service`, addressUnit(this.address));
     symlinkSync("../address.service", `${units}/multi-user.target.wants/address.service`);
+    if (this.#options.isEmulated) {
+      mkdirSync(`${units}/mycelium.service.d`);
+      writeFileSync(`${units}/mycelium.service.d/emulated.conf`, EMULATED);
+    }
     writeFileSync(`${this.#root}/etc/hostname`, `${this.name}\n`);
   }
 

@@ -43,6 +43,7 @@ async function main(): Promise<number> {
         scratch,
         address: machineAddress(i),
         release: releases.offlineDirectory,
+        isEmulated: arch !== process.arch,
       }),
   );
   const [first, second] = machines as [Machine, Machine];
@@ -73,6 +74,7 @@ async function runSteps(steps: readonly Step[], world: World): Promise<number> {
     } catch (error) {
       console.log(`FAIL  ${step.name}`);
       console.log(error instanceof Error ? error.message : String(error));
+      for (const machine of [world.first, world.second]) console.log(machine.journal());
       console.log(`${i} passed, 1 failed, ${steps.length - i - 1} not tried`);
       return 1;
     }

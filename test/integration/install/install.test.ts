@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { packShipped } from "../../../build/launcher.ts";
 import { freePorts } from "./free-ports.ts";
 import { makeRelease, makeReleaseKey } from "./release-fixture.ts";
 
@@ -33,7 +34,11 @@ class Machine {
 
   /** The same program, from a release directory. */
   install(...flags: string[]) {
-    return this.#install(join(release(), "install.sh"), flags);
+    return this.installFrom(release(), ...flags);
+  }
+
+  installFrom(directory: string, ...flags: string[]) {
+    return this.#install(join(directory, "install.sh"), flags);
   }
 
   #install(script: string, flags: readonly string[]) {
@@ -80,6 +85,23 @@ function release(): string {
   if (existsSync(directory)) return directory;
   const program = readFileSync(join(REPOSITORY, "dist/mycelium"));
   makeRelease({ directory, key: makeReleaseKey(), url: "", versions: { "0.1.0": program } });
+  return directory;
+}
+
+/** A newer one, whose core ends at once. */
+function crashing(): string {
+  const directory = join(scratch, "crashing");
+  const built = readFileSync(join(REPOSITORY, "dist/mycelium"));
+  const program = packShipped({
+    launcher: readFileSync(join(REPOSITORY, `dist/native-${process.arch}/launcher`)),
+    core: Buffer.from("#!/bin/sh\nexit 1\n"),
+    machine: process.arch === "x64" ? "x64" : "arm64",
+    version: "9.9.9",
+    stateFormat: 1,
+    compression: "quick",
+  });
+  const versions = { "0.1.0": built, "9.9.9": program };
+  makeRelease({ directory, key: makeReleaseKey(), url: "", versions });
   return directory;
 }
 
@@ -142,6 +164,21 @@ describe("install.sh", () => {
     expect(readFileSync(join(first.state, "mycelium.pid"), "utf8")).toBe(pid);
     expect(first.mycelium("sql", "INSERT INTO kept VALUES (7)").status).toBe(0);
     expect(first.mycelium("sql", "SELECT x FROM kept", "--format", "csv").out).toContain("7");
+  });
+
+  test("a release that crashes at its start is taken back: the node runs the one before, and says why", () => {
+    const { status, error } = first.installFrom(crashing());
+    expect(status).toBe(1);
+    expect(error).toContain(
+      "the new version was taken back, the one before runs: it was started 3 times",
+    );
+    expect(first.status()).toMatchObject({ healthy: true });
+    expect(first.mycelium("sql", "SELECT x FROM kept", "--format", "csv").out).toContain("7");
+    const program = join(first.prefix, "bin/mycelium");
+    expect(readFileSync(program).equals(readFileSync(join(REPOSITORY, "dist/mycelium")))).toBe(
+      true,
+    );
+    expect(first.install()).toMatchObject({ status: 0 });
   });
 
   test("a taken port is said, with what to set, and nothing runs", () => {
