@@ -16,8 +16,14 @@ export const VALUE_SMALL_INTEGER = 5;
 const SMALL_MIN = -0x8000_0000n;
 const SMALL_MAX = 0x7fff_ffffn;
 
+const NO_BUFFER = Buffer.allocUnsafeSlow(0);
+/** A larger one is not kept. */
+const SPARE_SIZE_BYTES_MAX = 65_536;
+/** Of the last writer that finished: nearly all live one after the other. */
+let spare: typeof NO_BUFFER | null = null;
+
 export class PackWriter {
-  #buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE_BYTES);
+  #buffer: typeof NO_BUFFER = NO_BUFFER;
   /** Made when it is needed first. */
   #view: DataView | null = null;
   #size = 0;
@@ -29,12 +35,17 @@ export class PackWriter {
     return this.#size;
   }
 
-  /** What was written so far, as a copy. */
+  /** What was written, as a copy; the writer is empty then. */
   finish(): Uint8Array {
-    return new Uint8Array(this.#buffer.subarray(0, this.#size));
+    const written = new Uint8Array(this.#buffer.subarray(0, this.#size));
+    if (this.#buffer.length <= SPARE_SIZE_BYTES_MAX) spare = this.#buffer;
+    this.#buffer = NO_BUFFER;
+    this.#view = null;
+    this.reset();
+    return written;
   }
 
-  /** Starts again with the same buffer. */
+  /** Starts again. */
   reset(): void {
     this.#size = 0;
     this.#repeated = null;
@@ -137,10 +148,20 @@ export class PackWriter {
   #reserve(sizeBytes: number): void {
     const needed = this.#size + sizeBytes;
     if (needed <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    const grown = this.#largerBuffer(needed);
     grown.set(this.#buffer.subarray(0, this.#size));
     this.#buffer = grown;
     this.#view = null;
+  }
+
+  #largerBuffer(needed: number): typeof NO_BUFFER {
+    if (spare !== null && spare.length >= needed) {
+      const taken = spare;
+      spare = null;
+      return taken;
+    }
+    const sizeBytes = Math.max(needed, this.#buffer.length * 2, INITIAL_SIZE_BYTES);
+    return Buffer.allocUnsafeSlow(sizeBytes);
   }
 
   #numbers(): DataView {
