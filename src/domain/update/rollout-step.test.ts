@@ -141,6 +141,10 @@ describe("a rollout", () => {
     expect(network.step().state).toBe("approved");
     network.all("staged").step();
     expect(network.granted()).toEqual([B]);
+    network.phases.set(B, "draining");
+    network.unseen.set(B, 5_000);
+    expect(network.step(2)).toMatchObject({ state: "rolling", reason: "" });
+    network.unseen.clear();
     network.phases.set(B, "switched");
     expect(network.step(2).state).toBe("rolling");
     expect(network.granted()).toEqual([B]);

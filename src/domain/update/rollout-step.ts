@@ -196,6 +196,7 @@ function grant(plan: RolloutPlan, world: RolloutWorld): RolloutPlan {
 
 /** Somebody could switch, if only enough others were there. */
 function isStuck(plan: RolloutPlan, { away }: RolloutWorld): boolean {
+  if (plan.nodes.some(isInFlight)) return false;
   const isReady = ({ node, phase, windowOpen }: PlanNode) =>
     phase === "staged" && windowOpen && !away.has(node);
   const waiting = plan.nodes.filter((one) => !isSettled(one) && !away.has(one.node));
