@@ -23,8 +23,12 @@ const SETTINGS = {
   MYCELIUM_UPDATE_CONFIRM_AFTER: "1s",
   MYCELIUM_UPDATE_MEMORY_MAX: "250 MiB",
 };
-/** The launcher's own deadline, in seconds, for a version that says nothing at all. */
-const HANG_SETTINGS = { ...SETTINGS, MYCELIUM_CONFIRM_TIMEOUT: "4" };
+const SETTINGS_OF: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  // The launcher's own deadline, in seconds, for a version that says nothing at all.
+  hang: { MYCELIUM_CONFIRM_TIMEOUT: "4" },
+  // On a busy machine it grows slowly: it must not be confirmed before it is large.
+  leak: { MYCELIUM_UPDATE_HEALTH_INTERVAL: "1s", MYCELIUM_UPDATE_CONFIRM_AFTER: "60s" },
+};
 const OUTCOME_TIMEOUT_MS = 60_000;
 
 let lab: Lab;
@@ -75,7 +79,7 @@ function putOnTrial(machine: Machine, fault: string): void {
 
 /** A node that has just been started with the new version for the first time. */
 async function startTrial(fault: string): Promise<Machine> {
-  const settings = fault === "hang" ? HANG_SETTINGS : SETTINGS;
+  const settings = { ...SETTINGS, ...SETTINGS_OF[fault] };
   const machine = await lab.machine(fault, settings, LAUNCHER);
   await machine.command("init", "--network", fault, ...machine.portFlags);
   putOnTrial(machine, fault);
