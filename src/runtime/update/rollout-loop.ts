@@ -190,7 +190,9 @@ export class RolloutLoop {
     const duty = dutyOf(plan, facts);
     if (duty === "finalise") await part.finalise(plan.stateFormat);
     if (duty === "stage" && verdict.ok && verdict.release !== null) this.#stage(verdict.release);
-    if (duty === "switch" && verdict.ok) await this.#switch(rows, report, verdict.release);
+    // What was judged before this node changed (its operator installed the release meanwhile) is no order to go back.
+    const isJudged = verdict.ok && (verdict.release !== null || plan.kind === "rollback");
+    if (duty === "switch" && isJudged) await this.#switch(rows, report, verdict.release);
   }
 
   async #judge(plan: RolloutPlan) {
