@@ -53,7 +53,7 @@ export function updateStatus({ core, part, rollouts, configured }: UpdateParts):
     checkProblem: watch.problem === null ? null : line(watch.problem),
     heldBack:
       watch.latest === null ? null : holdBack(watch.latest.version, rollouts.running(), plan),
-    plan: plan === null ? null : planView(plan, core, rollouts.decision(plan.operation)),
+    plan: plan === null ? null : planView(plan, core, rollouts),
   };
 }
 
@@ -137,7 +137,9 @@ function availableOf({ latest }: ReleaseWatch): UpdateStatus["available"] {
   return latest === null ? null : { version: latest.version, notes: line(latest.notes) };
 }
 
-function planView(plan: RolloutPlan, core: Core, decision: Decision | undefined): PlanView {
+function planView(plan: RolloutPlan, core: Core, rollouts: Rollouts): PlanView {
+  const decision = rollouts.decision(plan.operation);
+  const reports = rollouts.reports();
   const { id, kind, version, channel, notes, state, reason, createdAtMs, finalised, nodes } = plan;
   const around = surroundings(core);
   const leader = core.consensus.status().groups.find(({ group }) => group === "system")?.leader;
@@ -162,6 +164,7 @@ function planView(plan: RolloutPlan, core: Core, decision: Decision | undefined)
       phase: one.phase,
       wave: one.wave,
       version: one.version,
+      standby: reports.get(one.node)?.standbyVersion ?? null,
       progress: one.progress,
       reason: one.reason,
     })),

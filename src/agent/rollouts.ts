@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { StateDirectory } from "../adapters/state/index.ts";
 import { asRequestId, fromUtf8, MyceliumError, type NodeId, toHex, utf8 } from "../base/index.ts";
-import type { Architecture, RolloutPlan } from "../domain/update/index.ts";
+import type { Architecture, NodeReport, RolloutPlan } from "../domain/update/index.ts";
 import type { ReleaseSource } from "../ports/index.ts";
 import { DecisionLoop, DecisionStore } from "../runtime/decision/index.ts";
 import {
@@ -139,7 +139,12 @@ export class Rollouts {
 
   /** Versions that members run. */
   running(): readonly string[] {
-    return runningVersions(this.#options.core, this.#loop.reports());
+    return runningVersions(this.#options.core, this.reports());
+  }
+
+  /** What nodes last said of themselves; on nodes without `system` this one alone. */
+  reports(): ReadonlyMap<NodeId, NodeReport> {
+    return this.#loop.reports();
   }
 
   decision(operation: number) {

@@ -91,13 +91,16 @@ function decisionLines(decision: Decision | null, state: Plan["state"]): string[
 
 function nodeLines({ nodes, upcoming }: Plan, ink: Paint): string[] {
   if (nodes.length === 0) return [];
-  const rows = nodes.map(({ id, phase, progress, reason, version, wave }) => {
+  const rows = nodes.map(({ id, phase, progress, reason, standby, version, wave }) => {
     const next = upcoming.findIndex((one) => one.includes(id));
     const turn =
       wave !== null ? (wave === 0 ? "canary" : String(wave)) : next < 0 ? "" : `next +${next + 1}`;
     const done = phase === "staging" || phase === "waiting" ? `${progress} %` : "";
-    return [shortId(id), turn, phase, done, version, reason];
+    return [shortId(id), turn, phase, done, version, standby ?? "", reason];
   });
-  const [head = "", ...lines] = alignRows([["NODE", "WAVE", "PHASE", "", "VERSION", ""], ...rows]);
+  const [head = "", ...lines] = alignRows([
+    ["NODE", "WAVE", "PHASE", "", "VERSION", "STANDBY", ""],
+    ...rows,
+  ]);
   return [ink.dim(head), ...lines];
 }

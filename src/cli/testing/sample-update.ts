@@ -31,8 +31,24 @@ export const SAMPLE_UPDATE: UpdateStatus = {
     finalised: false,
     upcoming: [[NODE_A]],
     nodes: [
-      { id: NODE_A, phase: "staging", wave: null, version: "0.1.0", progress: 40, reason: "" },
-      { id: NODE_B, phase: "switched", wave: 0, version: "0.2.0", progress: 100, reason: "" },
+      {
+        id: NODE_A,
+        phase: "staging",
+        wave: null,
+        version: "0.1.0",
+        standby: null,
+        progress: 40,
+        reason: "",
+      },
+      {
+        id: NODE_B,
+        phase: "switched",
+        wave: 0,
+        version: "0.2.0",
+        standby: "0.1.0",
+        progress: 100,
+        reason: "",
+      },
     ],
     decision: {
       operation: 7,

@@ -86,7 +86,9 @@ const planShape = object({
       id: nodeIdShape,
       phase: text(32),
       wave: nullable(integer()),
+      /** What it runs, and what its other slot holds; null when it said of none. */
       version,
+      standby: nullable(version),
       progress: integer(0, 100),
       reason: line,
     }),
