@@ -1,6 +1,7 @@
 #include "guardian.h"
 
 #include "arguments.h"
+#include "beside.h"
 #include "choose.h"
 #include "ending.h"
 #include "slots.h"
@@ -29,16 +30,6 @@ static uint64_t confirm_timeout_s(char *const *environment) {
   return seconds < CONFIRM_TIMEOUT_MAX_S ? seconds : CONFIRM_TIMEOUT_MAX_S;
 }
 
-/*
-** systemd starts it again. INVOCATION_ID alone does not say so: a terminal that is itself a unit passes it on. Since
-** systemd 248 SYSTEMD_EXEC_PID tells them apart.
-*/
-static bool is_supervised(char *const *environment, int pid) {
-  const char *exec_pid = environment_value(environment, "SYSTEMD_EXEC_PID");
-  if (exec_pid != 0) return same_text(exec_pid, number_words((uint64_t)pid));
-  return environment_value(environment, "INVOCATION_ID") != 0;
-}
-
 /* The trial this guardian is of: no newer start of the core has a guardian of its own, nobody has decided. */
 static bool is_our_trial(const Guardian *guardian, Record *record) {
   return load_record(&guardian->slots, record) == RECORD_READ && record->is_trial &&
@@ -58,40 +49,25 @@ static bool took_itself_back(const Guardian *guardian, const Record *record) {
 
 /* Whether the process still runs the core on trial: its executable is the slot's file of that name. */
 static bool runs_our_core(const Guardian *guardian) {
-  char link[64], path[PATH_SIZE];
-  Text text = TEXT_ON(link);
-  add_text(&text, "/proc/");
-  add_number(&text, (uint64_t)guardian->core_pid);
-  add_text(&text, "/exe");
-  const long length = KERNEL_4(readlinkat, AT_CWD, link, path, PATH_SIZE - 1);
-  if (length < 2 * SHA256_SIZE) return false;
-  char name[2 * SHA256_SIZE + 1];
-  Text hex = TEXT_ON(name);
-  add_hex(&hex, guardian->core, SHA256_SIZE);
-  return same_bytes((const uint8_t *)path + length - 2 * SHA256_SIZE, (const uint8_t *)name, 2 * SHA256_SIZE);
+  char path[PATH_SIZE], name[CORE_NAME_SIZE];
+  find_executable(guardian->core_pid, path);
+  core_name(guardian->core, name);
+  const size_t length = text_length(path);
+  return length >= CORE_NAME_SIZE && same_text(path + length - (CORE_NAME_SIZE - 1), name);
 }
 
-static bool has_ended(const Guardian *guardian, int64_t wait_ms) {
-  struct pollfd_ polled = {.fd = guardian->pidfd, .events = 1};
-  struct timespec_ wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
-  return KERNEL_5(ppoll, &polled, 1, &wait, 0, 0) == 1;
-}
-
-/* This process becomes the launcher, as the node was started; its standard output is the standard error. */
-__attribute__((noreturn)) static void start_again(const Guardian *guardian) {
-  KERNEL_3(dup3, 2, 1, 0);
-  KERNEL_3(execve, guardian->boot->payload->path, guardian->boot->argv,
-           guardian->boot->environment);
-  say("Cannot start ", guardian->boot->payload->path, " again");
-  end_process(EXIT_OS);
+__attribute__((noreturn)) static void start_node_again(const Guardian *guardian) {
+  const Boot *boot = guardian->boot;
+  start_again(boot->payload->path, boot->argv, boot->environment);
 }
 
 __attribute__((noreturn)) static void after_end(const Guardian *guardian, Record *record) {
   if (guardian->is_supervised) end_process(0);
   if (is_decided(guardian, record)) {
-    if (!took_itself_back(guardian, record) || ended_as_asked(guardian->pidfd, guardian->core_pid)) end_process(0);
+    if (!took_itself_back(guardian, record) || ended_as_asked(guardian->pidfd, guardian->core_pid))
+      end_process(0);
     say("The core on trial took itself back and went down on the way; starting the other");
-    start_again(guardian);
+    start_node_again(guardian);
   }
   if (ended_as_asked(guardian->pidfd, guardian->core_pid)) end_process(0);
   int64_t delay = RESTART_DELAY_MS;
@@ -101,15 +77,15 @@ __attribute__((noreturn)) static void after_end(const Guardian *guardian, Record
   sleep_ms(delay);
   /* Somebody else may have started it meanwhile. */
   if (is_decided(guardian, record)) end_process(0);
-  start_again(guardian);
+  start_node_again(guardian);
 }
 
 /* Until the process has become the other core, or it cannot be told any more that it has not. */
 __attribute__((noreturn)) static void see_off(const Guardian *guardian, Record *record) {
   for (int polls = 0; polls < SEE_OFF_POLLS && runs_our_core(guardian); polls++) {
-    if (has_ended(guardian, POLL_MS)) after_end(guardian, record);
+    if (has_ended(guardian->pidfd, POLL_MS)) after_end(guardian, record);
   }
-  if (has_ended(guardian, 0)) after_end(guardian, record);
+  if (has_ended(guardian->pidfd, 0)) after_end(guardian, record);
   end_process(0);
 }
 
@@ -126,33 +102,23 @@ static void expire(const Guardian *guardian, Record *record) {
   unlock_place(lock);
   if (!is_reverted) end_process(0);
   KERNEL_4(pidfd_send_signal, guardian->pidfd, SIGNAL_KILL, 0, 0);
-  while (!has_ended(guardian, POLL_MS)) {
+  while (!has_ended(guardian->pidfd, POLL_MS)) {
   }
   if (guardian->is_supervised) end_process(0);
-  start_again(guardian);
+  start_node_again(guardian);
 }
 
 __attribute__((noreturn)) static void guard(const Guardian *guardian) {
   static Record record;
   const int64_t deadline = monotonic_ms() + (int64_t)guardian->timeout_s * 1000;
   for (;;) {
-    if (has_ended(guardian, POLL_MS)) after_end(guardian, &record);
+    if (has_ended(guardian->pidfd, POLL_MS)) after_end(guardian, &record);
     if (is_decided(guardian, &record)) {
       if (took_itself_back(guardian, &record)) see_off(guardian, &record);
       end_process(0);
     }
     if (monotonic_ms() >= deadline) expire(guardian, &record);
   }
-}
-
-/* Keeps standard error and `kept`, which becomes the returned descriptor. */
-static int drop_files(int kept) {
-  const int empty = open_at(AT_CWD, "/dev/null", OPEN_BOTH, 0);
-  KERNEL_3(dup3, empty, 0, 0);
-  KERNEL_3(dup3, empty, 1, 0);
-  const int only = kept == 3 ? kept : (int)KERNEL_3(dup3, kept, 3, 0x80000);
-  KERNEL_3(close_range, 4, 0xffffffffu, 0);
-  return only;
 }
 
 void start_guardian(const Boot *boot, const Place *slots, const Record *record) {
@@ -172,18 +138,11 @@ void start_guardian(const Boot *boot, const Place *slots, const Record *record) 
     say("Cannot watch over the trial: ", error_words(guardian.pidfd));
     return;
   }
-  /* Twice, so that it is nobody's child: the core would not wait for a child it does not know. */
-  const int child = (int)KERNEL_5(clone, SIGNAL_CHILD, 0, 0, 0, 0);
-  if (child == 0) {
-    KERNEL_0(setsid);
-    const int grandchild = (int)KERNEL_5(clone, SIGNAL_CHILD, 0, 0, 0, 0);
-    if (grandchild != 0) end_process(grandchild < 0 ? EXIT_OS : 0);
-    guardian.pidfd = drop_files(guardian.pidfd);
+  const int kept = step_beside(guardian.pidfd);
+  if (kept >= 0) {
+    guardian.pidfd = kept;
     if (open_place(slots->path, &guardian.slots) < 0) end_process(EXIT_OS);
     guard(&guardian);
   }
-  int status = child < 0 ? 1 : 0;
-  if (child > 0) KERNEL_4(wait4, child, &status, 0, 0);
-  if (status != 0) say("Cannot watch over the trial: no process can be made");
   close_fd(guardian.pidfd);
 }

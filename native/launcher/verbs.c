@@ -1,6 +1,8 @@
 #include "verbs.h"
 
 #include "arguments.h"
+#include "see-off.h"
+#include "see-off.h"
 #include "slots.h"
 
 #define EXIT_USAGE 2
@@ -143,7 +145,7 @@ static int extract(const Payload *payload, const char *out) {
   return unpack_core(payload, directory.fd, path, out + slash) ? 0 : EXIT_CANNOT_CREATE;
 }
 
-bool run_verb(const Payload *payload, char **argv, char *const *environment, int *status) {
+bool run_verb(const Payload *payload, char **argv, char **environment, int *status) {
   static Payload named;
   const char *verb = argv[1];
   if (verb == 0 || !starts_with(verb, "--launcher-")) return false;
@@ -154,9 +156,11 @@ bool run_verb(const Payload *payload, char **argv, char *const *environment, int
   } else if (same_text(verb, "--launcher-extract") && argv[2] != 0 && argv[3] != 0 &&
              argv[4] == 0) {
     *status = open_named(argv[2], &named) ? extract(&named, argv[3]) : 1;
+  } else if (same_text(verb, "--launcher-see-off") && argv[2] != 0 && argv[3] != 0) {
+    *status = see_off(payload->path, argv + 2, environment);
   } else {
-    say("Usage: --launcher-info [--state DIR], --launcher-verify FILE, --launcher-extract FILE "
-        "OUT");
+    say("Usage: --launcher-info [--state DIR], --launcher-verify FILE, ",
+        "--launcher-extract FILE OUT, --launcher-see-off PID WORDS...");
     *status = EXIT_USAGE;
   }
   return true;

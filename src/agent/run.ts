@@ -163,8 +163,10 @@ async function serve(
     return ending;
   } finally {
     for (const stop of stops) stop();
-    if (ending?.kind === "switch") await atMost(SWITCH_STOP_MS, agent.stop());
-    else await agent.stop();
+    if (ending?.kind === "switch") {
+      slots?.seeOff();
+      await atMost(SWITCH_STOP_MS, agent.stop());
+    } else await agent.stop();
   }
 }
 

@@ -1,5 +1,6 @@
 /** This process and its slots: which core it runs, and how it becomes what the record says is active. */
 
+import { spawnSync } from "node:child_process";
 import { accessSync, constants, realpathSync } from "node:fs";
 import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -26,6 +27,11 @@ export interface OwnSlots {
   readonly store: SlotStore;
   /** Throws STATE_MISSING when the launcher is gone. */
   checkLauncher(): void;
+  /**
+   * Before this process stops to become another core: should it fall on the way, and no supervisor be there, the
+   * launcher is started in its place.
+   */
+  seeOff(): void;
   /** Does not return; throws STATE_MISSING, and then the process goes on as it is. */
   become(): never;
   /** What the launcher's file holds; null when it cannot be read. */
@@ -39,15 +45,32 @@ export function ownSlots(config: Config, { launcher, environment }: Launch): Own
   const stateDirectory = realpathSync(config.state);
   const running = slotOf(process.execPath, stateDirectory);
   if (launcher === null || running === null) return null;
-  const { diskReserveBytes } = config;
+  const reserveBytes = config.diskReserveBytes;
+  const store = new SlotDirectory({ stateDirectory, running, launcher, reserveBytes });
   return {
-    store: new SlotDirectory({ stateDirectory, running, launcher, reserveBytes: diskReserveBytes }),
+    store,
     checkLauncher: () => checkExecutable(launcher),
+    seeOff: () => {
+      // A core that takes itself back has a guardian, which does the same.
+      if (!isOnTrial(store)) return;
+      const words = ["--launcher-see-off", String(process.pid), ...ownArguments()];
+      spawnSync(launcher, words, { env: environment, stdio: ["ignore", "ignore", "inherit"] });
+    },
     become: () => becomeLauncher(launcher, ownArguments(), environment),
     installed: () => readTrailer(launcher),
     install: (shipped, sums, signature) =>
       install({ program: launcher, shipped, sums, signature, stateDirectory }),
   };
+}
+
+/** True also when it cannot be told. */
+function isOnTrial(store: SlotStore): boolean {
+  try {
+    return store.read().state === "trial";
+  } catch (error) {
+    if (error instanceof MyceliumError) return true;
+    throw error;
+  }
 }
 
 async function readTrailer(path: string): Promise<ShippedTrailer | null> {

@@ -74,9 +74,15 @@ function guardians(): number[] {
     });
 }
 
+function withoutSupervisor(): Record<string, string> {
+  const { INVOCATION_ID: _, ...environment } = lab.environment;
+  return environment;
+}
+
 function start(env: Record<string, string>): Bun.Subprocess {
-  const environment: Record<string, string> = { ...lab.environment, ...env };
-  if (environment["INVOCATION_ID"] === "") delete environment["INVOCATION_ID"];
+  const isSupervised = env["INVOCATION_ID"] === undefined;
+  const environment = { ...(isSupervised ? lab.environment : withoutSupervisor()), ...env };
+  if (!isSupervised) delete environment["INVOCATION_ID"];
   const child = Bun.spawn([lab.program, "run"], {
     cwd: lab.directory,
     env: environment,
@@ -159,6 +165,30 @@ test(
     child.kill("SIGSEGV");
     await until("the other core runs", () => started().length === 3);
     expect(started().at(-1)?.core).toBe(`core-${coreSha256(OLD)}`);
+  },
+  TEST_TIMEOUT_MS,
+);
+
+test(
+  "a core that falls while it becomes another is followed by that one; one that ends as asked is not",
+  async () => {
+    lab.ship(OLD);
+    const seeOff = (pid: number) =>
+      Bun.spawnSync([lab.program, "--launcher-see-off", String(pid), lab.program, "run"], {
+        env: withoutSupervisor(),
+        stderr: Bun.file(lab.log),
+      }).exitCode;
+    const first = start(UNSUPERVISED);
+    await until("it runs", () => started().length === 1);
+    expect(seeOff(first.pid)).toBe(0);
+    first.kill("SIGSEGV");
+    await until("it runs again", () => started().length === 2);
+    const second = started().at(-1)?.pid ?? 0;
+    expect(seeOff(second)).toBe(0);
+    process.kill(second, "SIGTERM");
+    await until("nobody watches", () => guardians().length === 0);
+    expect(started()).toHaveLength(2);
+    expect(seeOff(0)).toBe(2);
   },
   TEST_TIMEOUT_MS,
 );
