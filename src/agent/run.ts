@@ -65,7 +65,7 @@ export async function runAgent(config: Config, options: RunOptions): Promise<num
         await endAsAsked(slots, host);
         return 0;
       }
-      if (ending.kind === "switch") switchNow(slots, notifier, host);
+      if (ending.kind === "switch") await switchNow(slots, notifier, host);
       await new Promise((resolve) => setTimeout(resolve, RESTART_DELAY_MS));
     }
   } finally {
@@ -117,7 +117,11 @@ async function endAsAsked(slots: OwnSlots | null, host: Host): Promise<void> {
 }
 
 /** Becomes what the record says is active. Returns only when that cannot be started: this version goes on then. */
-function switchNow(slots: OwnSlots | null, notifier: SystemdNotifier, host: Host): void {
+async function switchNow(
+  slots: OwnSlots | null,
+  notifier: SystemdNotifier,
+  host: Host,
+): Promise<void> {
   notifier.notify("WATCHDOG=1\nSTATUS=switching to another version");
   try {
     slots?.become();
@@ -126,6 +130,7 @@ function switchNow(slots: OwnSlots | null, notifier: SystemdNotifier, host: Host
     host.logger.error("cannot switch to another version, this one goes on", {
       reason: error.message,
     });
+    await slots?.store.undoSwitch(error.message);
   }
 }
 

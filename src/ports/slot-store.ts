@@ -59,5 +59,7 @@ export interface SlotStore {
   revert(reason: string): Promise<boolean>;
   /** This process was asked to end: on trial, its start is not held against the core. */
   endAsAsked(): Promise<void>;
+  /** This process could not become the core it switched to: it goes on as the active one. */
+  undoSwitch(reason: string): Promise<void>;
   raiseFloor(stateFormat: number): Promise<void>;
 }

@@ -125,6 +125,12 @@ export class MemorySlots implements SlotStore {
     if (this.#isOnTrial()) this.#disk.record = endedAsAsked(this.#disk.record);
   }
 
+  async undoSwitch(reason: string): Promise<void> {
+    const { state, standby } = this.#disk.record;
+    if (state !== "trial" || standby?.sha256 !== this.#running) return;
+    this.#disk.record = reverted(this.#disk.record, reason);
+  }
+
   async raiseFloor(stateFormat: number): Promise<void> {
     this.#disk.record = withFloor(this.#disk.record, stateFormat);
   }

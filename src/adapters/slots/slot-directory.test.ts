@@ -174,6 +174,16 @@ test("a trial is taken back once, with its reason, and staged again it is forgiv
   expect(lab.slots(NEW).read()).toMatchObject({ state: "trial", refused: null });
 });
 
+test("a switch that could not be made is undone by the process that stayed", async () => {
+  await stage();
+  await lab.slots(OLD).switchToStandby(1_000);
+  await lab.slots(NEW).undoSwitch("no launcher");
+  expect(lab.record().state).toBe("trial");
+  await lab.slots(OLD).undoSwitch("no launcher");
+  expect(lab.record()).toMatchObject({ state: "confirmed", reason: "no launcher" });
+  expect(lab.record().active.version).toBe("0.1.0");
+});
+
 test("a standby below the floor, damaged or gone is not switched to", async () => {
   expect(await codeOf(lab.slots(OLD).switchToStandby(1))).toBe("STATE_MISSING");
   await stage();

@@ -122,6 +122,14 @@ export class SlotDirectory implements SlotStore {
     await this.#files.change((record) => (this.#isOnTrial(record) ? endedAsAsked(record) : null));
   }
 
+  async undoSwitch(reason: string): Promise<void> {
+    await this.#files.change((record) =>
+      record.state === "trial" && record.standby?.sha256 === this.#running
+        ? reverted(record, reason)
+        : null,
+    );
+  }
+
   async raiseFloor(stateFormat: number): Promise<void> {
     await this.#files.change((record) =>
       record.floor < stateFormat ? withFloor(record, stateFormat) : null,
