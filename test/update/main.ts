@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { powerDiskProblem } from "../chaos/power-disk.ts";
 import { FAULTS, tryBrokenReleases } from "./broken.ts";
 import { cutUpdatesShort } from "./moments.ts";
-import { tryRollouts } from "./under-load.ts";
+import { ALL_TRIALS, SETTINGS, tryRollouts } from "./under-load.ts";
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +19,9 @@ const { values } = parseArgs({
     /** Faults by name, separated by commas; all when left out. */
     faults: { type: "string", default: "" },
     network: { type: "boolean", default: false },
+    /** Of --network, by name, separated by commas; all when left out. */
+    trials: { type: "string", default: "" },
+    nodes: { type: "string", default: "5" },
     kills: { type: "string", default: "200" },
     "power-cuts": { type: "string", default: "200" },
     seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
@@ -31,13 +34,25 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 const isAll = !values.moments && !values.broken && !values.network;
 let isGood = true;
 if (isAll || values.broken) {
-  const names = values.faults.split(",").filter(Boolean);
-  const faults = FAULTS.filter(({ fault }) => names.length === 0 || names.includes(fault));
+  const faults = named(values.faults, FAULTS, ({ fault }) => fault);
   isGood = (await tryBrokenReleases(faults, print)) && isGood;
 }
-if (isAll || values.network) isGood = (await tryRollouts(print)) && isGood;
+if (isAll || values.network) {
+  const trials = named(values.trials, ALL_TRIALS, (trial) => trial);
+  const nodeCount = Number(values.nodes);
+  isGood = (await tryRollouts(print, { nodeCount, settings: SETTINGS, trials })) && isGood;
+}
 if (isAll || values.moments) isGood = (await moments()) && isGood;
 process.exit(isGood ? 0 : 1);
+
+function named<T>(list: string, all: readonly T[], nameOf: (one: T) => string): readonly T[] {
+  const names = list.split(",").filter(Boolean);
+  const unknown = names.find((name) => !all.some((one) => nameOf(one) === name));
+  if (unknown !== undefined) {
+    throw new Error(`no trial ${unknown}; there are: ${all.map(nameOf).join(", ")}`);
+  }
+  return names.length === 0 ? all : all.filter((one) => names.includes(nameOf(one)));
+}
 
 async function moments(): Promise<boolean> {
   const problem = powerDiskProblem();

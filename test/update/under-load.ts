@@ -18,7 +18,7 @@ import {
 } from "./update-network.ts";
 
 /** Six looks in a row that find a fault end a trial: a slow machine needs some seconds to find a leader again. */
-const SETTINGS = {
+export const SETTINGS = {
   MYCELIUM_UPDATE_HEALTH_INTERVAL: "3s",
   MYCELIUM_UPDATE_CONFIRM_AFTER: "5s",
 };
@@ -36,12 +36,8 @@ export interface RolloutOptions {
 export type Trial = keyof typeof TRIALS;
 
 /** True when nothing was wrong. */
-export async function tryRollouts(print: Print, options?: RolloutOptions): Promise<boolean> {
-  const {
-    nodeCount = 5,
-    settings = SETTINGS,
-    trials = Object.keys(TRIALS) as Trial[],
-  } = options ?? {};
+export async function tryRollouts(print: Print, options: RolloutOptions): Promise<boolean> {
+  const { nodeCount, settings, trials } = options;
   const scratch = mkdtempSync(join(tmpdir(), "mycelium-rollouts-"));
   const releases = await trialReleases(scratch, [{ version: NEW_VERSION }]);
   const network = await UpdateNetwork.form({ scratch, releases, nodeCount, settings });
@@ -188,3 +184,5 @@ const TRIALS = {
     return isHalf ? problems : [...problems, `nodes run ${rollouts.versions()}`];
   },
 } as const;
+
+export const ALL_TRIALS = Object.keys(TRIALS) as readonly Trial[];

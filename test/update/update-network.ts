@@ -87,31 +87,34 @@ export class UpdateNetwork {
   }
 
   /** Proposes the rollout, or finds that the network has done so already. The plan's id. */
-  async begin(version: string, after: string | null): Promise<string> {
-    return until(`a rollout of ${version}`, async () => {
-      for (const node of this.nodes) {
-        const plan = await this.plan(node);
-        if (plan !== null && plan.id !== after && plan.version === version) return plan.id;
-      }
-      await this.nodes[0]?.command("update", "plan", version).catch(() => "");
-      return null;
-    });
+  begin(version: string, after: string | null): Promise<string> {
+    return this.#propose("update", version, after, "plan");
   }
 
   /** Proposes to go back to a version that the nodes still hold. The plan's id. */
-  async goBack(version: string, after: string | null): Promise<string> {
-    const [node] = this.nodes;
-    await until("a proposal to go back", async () => {
-      await node?.command("update", "rollback", version);
-      return true;
-    });
-    return until(`a rollback to ${version}`, async () => {
-      for (const one of this.nodes) {
-        const plan = await this.plan(one);
-        if (plan?.kind === "rollback" && plan.id !== after) return plan.id;
-      }
-      return null;
-    });
+  goBack(version: string, after: string | null): Promise<string> {
+    return this.#propose("rollback", version, after, "rollback");
+  }
+
+  #propose(
+    kind: PlanView["kind"],
+    version: string,
+    after: string | null,
+    command: string,
+  ): Promise<string> {
+    return until(
+      `the ${kind} to ${version}`,
+      async () => {
+        for (const node of this.nodes) {
+          const plan = await this.plan(node);
+          const isNew = plan?.kind === kind && plan.version === version && plan.id !== after;
+          if (isNew) return plan.id;
+        }
+        await this.nodes[0]?.command("update", command, version);
+        return null;
+      },
+      END_TIMEOUT_MS,
+    );
   }
 
   /** As this node sees it; null when there is none, or the node does not answer just now. */
@@ -164,15 +167,19 @@ export class UpdateNetwork {
 
   /** The node that leads `system`. */
   async systemLeader(): Promise<ClusterNode> {
-    return until("a leader of `system`", async () => {
-      for (const node of this.cluster.upNodes) {
-        const status = await node.status().catch(() => null);
-        const leader = status?.raft.groups.find(({ id }) => id === "system")?.leader;
-        const found = this.nodes.find(({ id }) => id === leader);
-        if (found !== undefined) return found;
-      }
-      return null;
-    });
+    return until(
+      "a leader of `system`",
+      async () => {
+        for (const node of this.cluster.upNodes) {
+          const status = await node.status().catch(() => null);
+          const leader = status?.raft.groups.find(({ id }) => id === "system")?.leader;
+          const found = this.nodes.find(({ id }) => id === leader);
+          if (found !== undefined) return found;
+        }
+        return null;
+      },
+      END_TIMEOUT_MS,
+    );
   }
 
   async close(): Promise<void> {

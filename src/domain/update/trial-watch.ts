@@ -7,7 +7,9 @@
 export interface TrialLimits {
   /** Healthy for so long without a break: confirmed. */
   readonly confirmAfterMs: number;
-  /** Unhealthy for so long without a break: taken back. */
+  /** Between two looks: what a look finds may have begun so long before. */
+  readonly lookEveryMs: number;
+  /** Unhealthy for perhaps so long without a break: taken back. */
   readonly unhealthyForMs: number;
   /** Neither by then: taken back. */
   readonly deadlineMs: number;
@@ -58,7 +60,8 @@ export class TrialWatch {
   }
 
   look(sample: HealthSample): TrialVerdict {
-    const { confirmAfterMs, deadlineMs, memoryMaxBytes, unhealthyForMs } = this.#limits;
+    const { confirmAfterMs, deadlineMs, lookEveryMs, memoryMaxBytes, unhealthyForMs } =
+      this.#limits;
     const { nowMs, memoryBytes } = sample;
     const [broken] = this.#fresh(sample.critical);
     if (broken !== undefined) return revert(broken);
@@ -74,7 +77,7 @@ export class TrialWatch {
       if (nowMs - this.#healthySinceMs >= confirmAfterMs) return { kind: "confirm" };
     } else {
       this.#healthySinceMs = null;
-      this.#unhealthySinceMs ??= nowMs;
+      this.#unhealthySinceMs ??= nowMs - lookEveryMs;
       const forMs = nowMs - this.#unhealthySinceMs;
       if (forMs >= unhealthyForMs) return revert(`unhealthy for ${seconds(forMs)} s: ${faults[0]}`);
     }

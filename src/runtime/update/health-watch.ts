@@ -51,6 +51,7 @@ export class HealthWatch {
     this.#watch = new TrialWatch(
       {
         confirmAfterMs,
+        lookEveryMs: intervalMs,
         unhealthyForMs: UNHEALTHY_LOOKS * intervalMs,
         deadlineMs: DEADLINE_MS,
         memoryMaxBytes: options.memoryMaxBytes ?? trialMemoryMax(before),
