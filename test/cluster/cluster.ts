@@ -7,6 +7,9 @@ import { ClusterNode } from "./cluster-node.ts";
 import { until } from "./processes.ts";
 import type { TestNetwork } from "./test-network.ts";
 
+/** Machines that do much else besides form slowly. */
+const FORM_TIMEOUT_MS = 180_000;
+
 export interface ClusterOptions {
   readonly executable: string;
   /** For logs, and for the state directories unless `states` says otherwise. */
@@ -59,8 +62,9 @@ export class Cluster {
     if (first === undefined) throw new Error("a cluster has at least one node");
     await first.command("init", "--network", "chaos", ...first.portFlags);
     first.start();
-    await until("the first node's answer", () => first.status());
-    await until("the first leader", async () => ((await first.status()).healthy ? true : null));
+    await until("the first node's answer", () => first.status(), FORM_TIMEOUT_MS);
+    const isHealthy = async () => ((await first.status()).healthy ? true : null);
+    await until("the first leader", isHealthy, FORM_TIMEOUT_MS);
     if (others.length > 0) {
       const invite = await first.command("token", "create", "--uses", String(others.length));
       for (const node of others) {
@@ -69,7 +73,7 @@ export class Cluster {
       }
     }
     this.#token = await first.command("token", "create", "--sql", "rw");
-    await until("every node's vote", () => this.#formed());
+    await until("every node's vote", () => this.#formed(), FORM_TIMEOUT_MS);
   }
 
   get token(): string {
