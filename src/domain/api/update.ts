@@ -88,7 +88,7 @@ const planShape = object({
       wave: nullable(integer()),
       /** What it runs, and what its other slot holds; null when it said of none. */
       version,
-      standby: nullable(version),
+      standby: optional(nullable(version)),
       progress: integer(0, 100),
       reason: line,
     }),

@@ -181,9 +181,9 @@ export class RolloutLoop {
   async #take(rows: RolloutRows): Promise<void> {
     const { part } = this.#options;
     const { plan } = rows;
-    const verdict = await this.#judge(plan);
-    const problem = verdict.ok ? null : verdict.problem;
     const facts = this.#facts();
+    const verdict = await this.#judge(plan, facts);
+    const problem = verdict.ok ? null : verdict.problem;
     const report = reportOf(plan, facts, problem);
     await this.#report(rows, report);
     if (problem !== null) return;
@@ -195,18 +195,18 @@ export class RolloutLoop {
     if (duty === "switch" && isJudged) await this.#switch(rows, report, verdict.release);
   }
 
-  async #judge(plan: RolloutPlan) {
-    const { check, part } = this.#options;
-    const view = part.view();
+  /** What is judged, reported and done in one round goes by the same facts. */
+  async #judge(plan: RolloutPlan, facts: NodeFacts) {
+    const { check } = this.#options;
     const isAsked = ["approved", "rolling", "paused", "done"].includes(plan.state);
-    const report = reportOf(plan, this.#facts(), null);
+    const report = reportOf(plan, facts, null);
     if (!isAsked || ["healthy", "switched", "reverted"].includes(report.phase)) {
       return { ok: true, release: null } as const;
     }
     if (this.#failed?.plan === plan.id) {
       return { ok: false, problem: { reason: this.#failed.reason, isFinal: true } } as const;
     }
-    return check.check(plan, view.standby?.coreSha256 ?? null);
+    return check.check(plan, facts.view.standby?.coreSha256 ?? null);
   }
 
   #facts(): NodeFacts {
