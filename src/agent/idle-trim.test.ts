@@ -46,10 +46,10 @@ function looks(own: FakeProcess, busyMs: readonly number[]): string[] {
   });
 }
 
-test("garbage is collected once the node is idle, then pages are dropped once a minute", () => {
+test("garbage is collected once the node is idle, then pages are dropped twice a minute", () => {
   const idle = Array<number>(9).fill(100);
   expect(looks(new FakeProcess(), [9_000, ...idle])).toEqual([
-    ...["", "drop collect drop", "", "", "", "drop", "", "", "", "drop"],
+    ...["", "drop collect drop", "", "drop", "", "drop", "", "drop", "", "drop"],
   ]);
 });
 
@@ -66,7 +66,7 @@ test("garbage that piles up in an idle node is collected, a little is not", () =
     return own.usedMs;
   };
   expect(looks(own, Array<number>(14).fill(100))).toEqual([
-    ...["drop collect drop", "", "", "", "drop", "", "", "", "drop", "", "", ""],
+    ...["drop collect drop", "", "drop", "", "drop", "", "drop", "", "drop", "", "drop", ""],
     ...["drop collect drop", ""],
   ]);
 });

@@ -1,6 +1,6 @@
 /**
  * Gives memory back while the node is idle: garbage when it has become so after being busy, and again when much has
- * piled up since; pages of the executable that are not in use once a minute. Collecting throws compiled code away,
+ * piled up since; pages of the executable that are not in use twice a minute. Collecting throws compiled code away,
  * which costs the CPU that an idle node is to save, so it is not done for little; and what was dropped may have to
  * come from a slow disk, so it is not done to a node that somebody uses, however little.
  */
@@ -13,7 +13,7 @@ const IDLE_SHARE = 0.1;
 /** Checks of tables and announcements are nobody's use. */
 const QUIET_ENTRIES_MAX = 8;
 /** While idle, every so many looks. */
-const DROP_EVERY = 4;
+const DROP_EVERY = 2;
 /** More than after the last collection. */
 const PILE_BYTES = 12_000_000;
 
