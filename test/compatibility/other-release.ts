@@ -1,0 +1,32 @@
+/**
+ * An executable of the release after this one: this source under its version, which runs from the checkout. To try a
+ * real release of the past or the future beside this build, name it:
+ *
+ *   MYCELIUM_OTHER_RELEASE=/path/to/mycelium build/test test/compatibility
+ */
+
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { VERSION } from "../../src/domain/api/index.ts";
+
+const MAIN = resolve(import.meta.dir, "../../src/main.ts");
+
+const REAL = process.env["MYCELIUM_OTHER_RELEASE"];
+
+/** Whether a real release is tried. */
+export const isTrial = REAL !== undefined;
+
+/** One minor version on. */
+export function nextVersion(): string {
+  const [major = 0, minor = 0] = VERSION.split(".").map(Number);
+  return `${major}.${minor + 1}.0`;
+}
+
+export function otherRelease(directory: string): string {
+  if (REAL !== undefined) return REAL;
+  const script = join(directory, "next-release");
+  const version = `--define=BUILD_VERSION="${nextVersion()}"`;
+  const words = [process.execPath, version, MAIN].map((word) => `'${word}'`).join(" ");
+  writeFileSync(script, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  return script;
+}
