@@ -1,7 +1,15 @@
 /** Releases for trials of whole updates: this checkout's core as version 0.1.0, the next one, and bad ones. */
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { buildCore } from "../../build/core.ts";
 import { KeyDirectory, makeKeys } from "../../build/publish/keys.ts";
@@ -71,9 +79,12 @@ async function builtCore(shipped: string, version: string, entry?: string): Prom
   const path = join(CACHE, `${shipped.slice(0, 16)}-${program}-${version}`);
   if (existsSync(path)) return path;
   mkdirSync(CACHE, { recursive: true });
+  // Apart from what other trials build at the same time.
+  const own = mkdtempSync(join(CACHE, "new-"));
   const around = entry === undefined ? {} : { entry };
-  await buildCore({ target: architecture(), out: `${path}.new`, version, ...around });
-  renameSync(`${path}.new`, path);
+  await buildCore({ target: architecture(), out: join(own, "core"), version, ...around });
+  renameSync(join(own, "core"), path);
+  rmSync(own, { recursive: true });
   return path;
 }
 
