@@ -1,5 +1,7 @@
 /**
  * `bun run perf [BENCH ...] [--against rqlite,etcd] [--rounds 5] [--seconds 3] [--idle-seconds 60] [--kills 20]`
+ * `bun run perf start update updateMany [--rounds 1] [--small] [--nodes 20]`: of the shipped file, only when named;
+ * --small compresses as for a release.
  *
  * Figures as JSON lines: one a bench, round and system, then one a bench with the medians and, with rivals, the
  * ratios of our median to theirs. The systems run in turns, never at once, with the same client and node count.
@@ -12,6 +14,7 @@ import type { Contender } from "./contender.ts";
 import { Etcd } from "./etcd.ts";
 import { Mycelium } from "./mycelium.ts";
 import { Rqlite } from "./rqlite.ts";
+import { UPDATE_BENCHES } from "./update.ts";
 
 const NODE_COUNT = 3;
 const FORMATION = "formation";
@@ -28,6 +31,8 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "3" },
     "idle-seconds": { type: "string", default: "60" },
     kills: { type: "string", default: "20" },
+    small: { type: "boolean", default: false },
+    nodes: { type: "string", default: "20" },
   },
 });
 
@@ -36,10 +41,12 @@ const options: BenchOptions = {
   idleMs: Number(values["idle-seconds"]) * 1_000,
   killCount: Number(values.kills),
 };
-const known = [FORMATION, ...Object.keys(BENCHES)];
-const names = positionals.length === 0 ? known : positionals;
+const usual = [FORMATION, ...Object.keys(BENCHES)];
+const known = [...usual, ...Object.keys(UPDATE_BENCHES)];
+const names = positionals.length === 0 ? usual : positionals;
 const unknown = names.find((name) => !known.includes(name));
 if (unknown !== undefined) throw new Error(`no bench ${unknown}; there are: ${known.join(", ")}`);
+const comparesSystems = names.some((name) => usual.includes(name));
 const makers = [
   () => new Mycelium() as Contender,
   ...values.against.split(",").filter(Boolean).map(makerOf),
@@ -47,6 +54,14 @@ const makers = [
 
 const all = new Map<string, Figures[]>();
 for (let at = 0; at < Number(values.rounds); at++) {
+  for (const name of names) {
+    const figures = UPDATE_BENCHES[name]?.({
+      isSmall: values.small,
+      manyNodes: Number(values.nodes),
+    });
+    if (figures !== undefined) record(name, "mycelium", at, await figures);
+  }
+  if (!comparesSystems) continue;
   // Each round begins with another system, so that none always runs on a machine warmed by the same other.
   for (let i = 0; i < makers.length; i++) {
     const maker = makers[(at + i) % makers.length];
@@ -66,19 +81,19 @@ async function runRound(contender: Contender, at: number): Promise<void> {
   try {
     const formed = await contender.start(NODE_COUNT);
     if (names.includes(FORMATION))
-      record(FORMATION, contender, at, { firstWriteMs: round(formed.firstWriteMs) });
+      record(FORMATION, contender.name, at, { firstWriteMs: round(formed.firstWriteMs) });
     for (const name of names) {
       const bench = BENCHES[name];
-      if (bench !== undefined) record(name, contender, at, await bench(contender, options));
+      if (bench !== undefined) record(name, contender.name, at, await bench(contender, options));
     }
   } finally {
     await contender.stop();
   }
 }
 
-function record(bench: string, contender: Contender, at: number, figures: Figures): void {
-  console.log(JSON.stringify({ bench, system: contender.name, round: at, ...figures }));
-  const key = `${bench} ${contender.name}`;
+function record(bench: string, system: string, at: number, figures: Figures): void {
+  console.log(JSON.stringify({ bench, system, round: at, ...figures }));
+  const key = `${bench} ${system}`;
   all.set(key, [...(all.get(key) ?? []), figures]);
 }
 
