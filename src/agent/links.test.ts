@@ -47,3 +47,16 @@ test("a node that just started has seen nobody since then, and one that outweigh
   expect(links.quorumUnseenMs(three(), SELF)).toBe(700);
   expect(links.quorumUnseenMs(three(5), SELF)).toBe(0);
 });
+
+test("a node that is linked before it is on the member list is seen, until its link is gone", () => {
+  const { at, links } = linksAt();
+  at.nowMs = 1_000;
+  links.up(hello(B));
+  links.keep(new Set([SELF]));
+  expect(links.isUp(B)).toBe(true);
+  expect(links.unseenMs(B)).toBe(0);
+  links.down(B);
+  links.keep(new Set([SELF]));
+  at.nowMs = 3_000;
+  expect(links.unseenMs(B)).toBe(3_000);
+});

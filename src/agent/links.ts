@@ -52,8 +52,10 @@ export class Links {
     return times.find((ms) => hasQuorum(configuration, (one) => unseenMs(one) <= ms)) ?? 0;
   }
 
-  /** Forgets nodes that are no members any more. */
+  /** Forgets nodes that are no members any more. One that is linked may be none yet: the list here may be behind. */
   keep(members: ReadonlySet<NodeId>): void {
-    for (const node of this.#nodes.keys()) if (!members.has(node)) this.#nodes.delete(node);
+    for (const [node, { lostAtMs }] of this.#nodes) {
+      if (lostAtMs !== null && !members.has(node)) this.#nodes.delete(node);
+    }
   }
 }
