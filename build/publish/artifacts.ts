@@ -87,7 +87,7 @@ export async function makeArtifacts(options: ArtifactOptions): Promise<Artifacts
       writeSynced(join(scratch, "made", "shipped"), shipped, 0o755);
       writeSynced(join(scratch, "made", "chunks"), encodeChunkIndex(index));
       writeSynced(join(scratch, "made", "pack"), pack);
-      renameSync(join(scratch, "made"), kept);
+      keep(join(scratch, "made"), kept);
     }
     prune(options.cache, kept);
     return {
@@ -102,6 +102,15 @@ export async function makeArtifacts(options: ArtifactOptions): Promise<Artifacts
     };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Another process may have made the same meanwhile. */
+function keep(made: string, kept: string): void {
+  try {
+    renameSync(made, kept);
+  } catch (error) {
+    if (!existsSync(kept)) throw error;
   }
 }
 
