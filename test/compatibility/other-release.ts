@@ -2,7 +2,7 @@
  * An executable of the release after this one: this source under its version, which runs from the checkout. To try a
  * real release of the past or the future beside this build, name it:
  *
- *   MYCELIUM_OTHER_RELEASE=/path/to/mycelium build/test test/compatibility
+ *   OTHER_RELEASE=/path/to/mycelium build/test test/compatibility
  */
 
 import { writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { VERSION } from "../../src/domain/api/index.ts";
 
 const MAIN = resolve(import.meta.dir, "../../src/main.ts");
 
-const REAL = process.env["MYCELIUM_OTHER_RELEASE"];
+const REAL = process.env["OTHER_RELEASE"];
 
 /** Whether a real release is tried. */
 export const isTrial = REAL !== undefined;
