@@ -44,7 +44,7 @@ export class Cluster {
     });
   }
 
-  /** Resolves when every node votes in `main`; when it rejects, none runs. */
+  /** Resolves when as many nodes vote in `main` as shall; when it rejects, none runs. */
   static async form(options: ClusterOptions): Promise<Cluster> {
     const cluster = new Cluster(options);
     process.once("exit", () => void cluster.kill());
@@ -105,8 +105,18 @@ export class Cluster {
 
   async #formed(): Promise<true | null> {
     const all = await Promise.all(this.nodes.map((node) => node.status()));
-    return all.every((status) => voterCount(status) === this.nodes.length) ? true : null;
+    const count = this.nodes.length;
+    const isFormed = all.every(
+      (status) => voterCount(status) === votersOf(count) && status.peers.length === count - 1,
+    );
+    return isFormed ? true : null;
   }
+}
+
+/** How many of so many nodes vote; the others hold copies. */
+function votersOf(nodeCount: number): number {
+  if (nodeCount <= 3) return nodeCount;
+  return nodeCount < 5 ? 3 : 5;
 }
 
 function voterCount(status: Status): number {
