@@ -35,7 +35,7 @@ test("a network under load updates itself and goes back, and no write is lost or
   await expectGood((print) =>
     tryRollouts(print, {
       nodeCount: 3,
-      settings: { MYCELIUM_UPDATE_HEALTH_INTERVAL: "3s", MYCELIUM_UPDATE_CONFIRM_AFTER: "1s" },
+      settings: { MYCELIUM_UPDATE_HEALTH_INTERVAL: "1s", MYCELIUM_UPDATE_CONFIRM_AFTER: "1s" },
       trials: ["undisturbed"],
     }),
   );
