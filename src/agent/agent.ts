@@ -257,8 +257,7 @@ export class Agent {
           membership,
           store: this.#core.store,
           discovery: this.#discovery,
-          updates: this.#updates,
-          rollouts: this.#rollouts,
+          others: [this.#rollouts, this.#updates],
         }),
     });
   }

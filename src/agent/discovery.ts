@@ -5,16 +5,16 @@ import { existsSync, statfsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { Libp2pGossip } from "../adapters/libp2p/index.ts";
 import { seedStorageOf } from "../adapters/seed/index.ts";
-import { errorCodeOf, messageOf, nodeOfReplica, SeededRandom } from "../base/index.ts";
+import { errorCodeOf, messageOf, SeededRandom } from "../base/index.ts";
 import { VERSION } from "../domain/api/index.ts";
-import { encodeConfiguration } from "../domain/raft/index.ts";
 import { type Capabilities, SEED_BYTES_MAX } from "../domain/spore/index.ts";
 import { OWN_FEATURES } from "../domain/wire/index.ts";
 import type { Gossip } from "../ports/index.ts";
-import { Discovery, type PrimaryState } from "../runtime/discovery/index.ts";
-import type { Announcement, Member } from "../runtime/membership/index.ts";
+import { Discovery } from "../runtime/discovery/index.ts";
+import type { Announcement } from "../runtime/membership/index.ts";
 import type { Core } from "./core.ts";
-import { GROUPS, SYSTEM } from "./groups.ts";
+import { memberView, primaryOf } from "./discovery-views.ts";
+import { SYSTEM } from "./groups.ts";
 
 const SEED_TIMEOUT_MS = 10_000;
 const RECORD_COUNT_MAX = 1_024;
@@ -26,7 +26,7 @@ export function makeDiscovery(
   port: number,
   announcement: () => Announcement,
 ): Discovery {
-  const { config, directory, grant, host, links, membership, state, transport } = core;
+  const { config, directory, grant, host, links, state, transport } = core;
   const capabilities = capabilitiesOf(directory.path);
   return new Discovery({
     network: state.network,
@@ -47,14 +47,7 @@ export function makeDiscovery(
         capabilities,
       };
     },
-    members: {
-      known: () =>
-        votersFirst(core).map(({ id, addresses, multiaddrs }) => {
-          return { node: id, addresses, multiaddrs };
-        }),
-      isRevoked: (node) => membership.isRevoked(node),
-      mayVote: (node) => membership.isValidator(node),
-    },
+    members: memberView(core),
     links: {
       linked: () =>
         transport
@@ -82,17 +75,6 @@ export function makeDiscovery(
     recordCountMax: RECORD_COUNT_MAX,
     onFatal: host.onFatal,
   });
-}
-
-/** Links are limited in number: with those who may lead this node must have one, else it hears of nothing. */
-function votersFirst({ consensus, membership }: Core): readonly Member[] {
-  const voting = new Set(
-    GROUPS.flatMap((group) => consensus.configuration(group)?.voters ?? []).map(({ replica }) =>
-      nodeOfReplica(replica),
-    ),
-  );
-  const rank = ({ id, role }: Member) => (voting.has(id) ? 0 : role === "validator" ? 1 : 2);
-  return [...membership.members()].sort((a, b) => rank(a) - rank(b));
 }
 
 /** Starts it; a gossip port that nobody asked for and somebody else has gives way to a free one. */
@@ -128,20 +110,6 @@ function makeGossip(core: Core, port: number): Gossip {
     logger: host.logger,
     metrics: host.metrics,
   });
-}
-
-function primaryOf({ consensus }: Core): PrimaryState | null {
-  const status = consensus.groupStatus(SYSTEM);
-  const configuration = consensus.configuration(SYSTEM);
-  if (status === null || configuration === null) return null;
-  return {
-    term: status.term,
-    leader: status.leader,
-    leads: status.isReady,
-    commitIndex: status.commitIndex,
-    lastIndex: status.lastIndex,
-    configuration: encodeConfiguration(configuration),
-  };
 }
 
 function capabilitiesOf(directory: string): Capabilities {

@@ -4,18 +4,23 @@
  * for the next start.
  */
 
-import { errorCodeOf, messageOf, type NodeId } from "../base/index.ts";
-import type { Timer } from "../ports/index.ts";
+import type { StateDirectory } from "../adapters/state/index.ts";
+import { errorCodeOf, type GroupId, messageOf, type NodeId } from "../base/index.ts";
+import type { Grant } from "../domain/identity/index.ts";
+import type { Timer, Transport } from "../ports/index.ts";
 import {
   type Announcement,
   decodeMemberList,
   encodeAnnouncement,
   encodeMemberList,
   type MemberList,
+  type MemberStore,
+  type Membership,
 } from "../runtime/membership/index.ts";
-import type { Core } from "./core.ts";
+import type { Host } from "./core.ts";
 import { SYSTEM } from "./groups.ts";
-import { MEMBERS_FILE } from "./node-state.ts";
+import type { Links } from "./links.ts";
+import { MEMBERS_FILE, type NodeState } from "./node-state.ts";
 import { MEMBERS_METHOD } from "./peer-requests.ts";
 
 const RETRY_MS = 500;
@@ -23,8 +28,24 @@ const RETRY_MS = 500;
 const ASK_INTERVAL_MS = 2_000;
 const ASK_TIMEOUT_MS = 5_000;
 
+/** What it needs of a running node. */
+export interface UpkeepParts {
+  readonly grant: Grant;
+  readonly state: Pick<NodeState, "network">;
+  readonly host: Pick<Host, "clock" | "logger" | "onFatal">;
+  readonly directory: Pick<StateDirectory, "read" | "write">;
+  readonly links: Links;
+  readonly transport: Pick<Transport, "cut" | "links" | "request">;
+  readonly membership: Membership;
+  /** Null where the node holds no replica of `system`. */
+  readonly store: MemberStore | null;
+  readonly onApplied: Map<GroupId, () => void>;
+}
+
 /** The list: from the own replica of `system`, else from a linked validator. Null when neither has one. */
-export async function readMemberList(core: Core): Promise<MemberList | null> {
+export async function readMemberList(
+  core: Omit<UpkeepParts, "directory" | "onApplied">,
+): Promise<MemberList | null> {
   if (core.store !== null) return core.store.readAll();
   const validators = core.membership
     .members()
@@ -47,13 +68,16 @@ export async function readMemberList(core: Core): Promise<MemberList | null> {
 }
 
 /** The list as it was when this node last ran: tokens and links are judged by it until a newer one is read. */
-export function loadCachedMembers({ directory, membership }: Core): void {
+export function loadCachedMembers({
+  directory,
+  membership,
+}: Pick<UpkeepParts, "directory" | "membership">): void {
   const cached = directory.read(MEMBERS_FILE);
   if (cached !== null) membership.replace(decodeMemberList(cached));
 }
 
 export class MemberUpkeep {
-  readonly #core: Core;
+  readonly #core: UpkeepParts;
   #announcement: Announcement;
   readonly #onChange: () => void;
   readonly #listed = Promise.withResolvers<void>();
@@ -61,7 +85,7 @@ export class MemberUpkeep {
   #announced = false;
   #stopped = false;
 
-  constructor(core: Core, announcement: Announcement, onChange: () => void) {
+  constructor(core: UpkeepParts, announcement: Announcement, onChange: () => void) {
     this.#core = core;
     this.#announcement = announcement;
     this.#onChange = onChange;

@@ -2,7 +2,14 @@
 
 import { randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { fromUtf8, MyceliumError, messageOf, SeededRandom, utf8 } from "../base/index.ts";
+import {
+  fromUtf8,
+  MyceliumError,
+  messageOf,
+  type NodeId,
+  SeededRandom,
+  utf8,
+} from "../base/index.ts";
 import { type Status, VERSION } from "../domain/api/index.ts";
 import type { HealthBefore } from "../domain/update/index.ts";
 import { finite, list, object, text } from "../domain/wire/index.ts";
@@ -98,7 +105,7 @@ export class NodeUpdates {
     return this.#server?.serves(method) === true;
   }
 
-  async handle(method: string, payload: Uint8Array): Promise<Uint8Array> {
+  async handle(_from: NodeId, method: string, payload: Uint8Array): Promise<Uint8Array> {
     if (this.#server !== null) return this.#server.handle(method, payload);
     throw new MyceliumError("UNREACHABLE", "Cannot serve a chunk: this node has no slots");
   }

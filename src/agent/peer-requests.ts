@@ -6,8 +6,6 @@ import type { Discovery } from "../runtime/discovery/index.ts";
 import type { MemberStore, Membership } from "../runtime/membership/index.ts";
 import { methodPrefixOf, type Shard } from "../runtime/store/index.ts";
 import { SYSTEM } from "./groups.ts";
-import type { NodeUpdates } from "./node-updates.ts";
-import type { Rollouts } from "./rollouts.ts";
 
 /** For members that hold no replica of `system`, and for those that were out of it for long. */
 export const MEMBERS_METHOD = "members/list";
@@ -16,6 +14,12 @@ export const LEAVE_METHOD = "members/leave";
 
 /** From a member that lost its log: the answer is the number of its next life as a replica. */
 export const NEXT_LIFE_METHOD = "members/next-life";
+
+/** Answers the methods it serves. */
+export interface Answerer {
+  serves(method: string): boolean;
+  handle(from: NodeId, method: string, payload: Uint8Array): Promise<Uint8Array>;
+}
 
 export function answerPeer(
   from: NodeId,
@@ -26,8 +30,8 @@ export function answerPeer(
     readonly membership: Membership;
     readonly store: MemberStore | null;
     readonly discovery: Discovery | null;
-    readonly updates: NodeUpdates;
-    readonly rollouts: Rollouts;
+    /** Besides members, spores and shards. */
+    readonly others: readonly Answerer[];
   },
 ): Promise<Uint8Array> {
   if (method === MEMBERS_METHOD) return Promise.resolve(parts.membership.encodedList());
@@ -39,8 +43,8 @@ export function answerPeer(
   }
   if (parts.discovery?.serves(method) === true)
     return parts.discovery.handle(from, method, payload);
-  if (parts.rollouts.serves(method)) return parts.rollouts.handle(from, method, payload);
-  if (parts.updates.serves(method)) return parts.updates.handle(method, payload);
+  const other = parts.others.find((one) => one.serves(method));
+  if (other !== undefined) return other.handle(from, method, payload);
   const shard = parts.shards.find((one) => one.serves(method));
   const isOfSystem = method.startsWith(methodPrefixOf(SYSTEM));
   if (isOfSystem && !parts.membership.isValidator(from)) {

@@ -262,9 +262,9 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: `${MEMORY}/shard-database.ts`,
-        find: "const session = new Session(batch.overlay, environment);\n    const result",
+        find: "const session = this.#engine.session(batch.overlay, environment);\n    const result",
         replace:
-          "const session = new Session(batch.overlay, { ...environment, timeMs: this.#host.wallMs() });\n    const result",
+          "const session = this.#engine.session(batch.overlay, { ...environment, timeMs: this.#host.wallMs() });\n    const result",
       },
     ],
   },

@@ -81,13 +81,34 @@ export function environmentOf(
   };
 }
 
-/** True when a program cannot share a transaction with others. */
-export function needsOwnTransaction(program: Program): boolean {
-  return program.steps.some(({ statement }) => statement.sql.startsWith("schema "));
+/** How a shard's programs are run. */
+export interface Engine {
+  /** True when a program cannot share a transaction with others. */
+  needsOwnTransaction(program: Program): boolean;
+  session(below: Readable, environment: Environment): EngineSession;
 }
 
 /** One program being executed; an interactive transaction feeds it several. */
-export class Session {
+export interface EngineSession {
+  /** What the programs so far changed. */
+  readonly root: Overlay;
+  /** How many rows all statements so far changed. */
+  readonly changeCount: number;
+  /** Whether the client's transaction is open. */
+  readonly isOpen: boolean;
+  /** A program of its own: a transaction that it leaves open, as `autocommit` tells, is rolled back. */
+  runWhole(program: Program): ProgramResult;
+  run(program: Program): ProgramResult;
+}
+
+/** The statement language above. */
+export const WORD_ENGINE: Engine = {
+  needsOwnTransaction: ({ steps }) =>
+    steps.some(({ statement }) => statement.sql.startsWith("schema ")),
+  session: (below, environment) => new Session(below, environment),
+};
+
+class Session implements EngineSession {
   readonly root: Overlay;
   readonly #environment: Environment;
   #open: Overlay | null = null;
@@ -98,7 +119,6 @@ export class Session {
     this.#environment = environment;
   }
 
-  /** How many rows all statements so far changed. */
   get changeCount(): number {
     return this.#changeCount;
   }
@@ -107,7 +127,6 @@ export class Session {
     return this.#open !== null;
   }
 
-  /** A program of its own: a transaction that it leaves open, as `autocommit` tells, is rolled back. */
   runWhole(program: Program): ProgramResult {
     const result = this.run(program);
     this.#open = null;
@@ -117,27 +136,10 @@ export class Session {
   run(program: Program): ProgramResult {
     const steps: StepOutcome[] = [];
     for (const { statement, condition } of program.steps) {
-      const holds = condition === null || this.#holds(condition, steps);
-      steps.push(holds ? this.#execute(statement.sql) : null);
+      const isWanted = condition === null || holds(condition, steps, () => this.#open === null);
+      steps.push(isWanted ? this.#execute(statement.sql) : null);
     }
     return { steps, autocommit: this.#open === null };
-  }
-
-  #holds(condition: Condition, steps: readonly StepOutcome[]): boolean {
-    switch (condition.type) {
-      case "ok":
-        return steps[condition.step]?.ok === true;
-      case "error":
-        return steps[condition.step]?.ok === false;
-      case "not":
-        return !this.#holds(condition.cond, steps);
-      case "and":
-        return condition.conds.every((cond) => this.#holds(cond, steps));
-      case "or":
-        return condition.conds.some((cond) => this.#holds(cond, steps));
-      case "is_autocommit":
-        return this.#open === null;
-    }
   }
 
   #execute(sql: string): StepOutcome {
@@ -203,13 +205,35 @@ export class Session {
   }
 }
 
+/** Whether a step runs, after the steps before it. */
+export function holds(
+  condition: Condition,
+  steps: readonly StepOutcome[],
+  isAutocommit: () => boolean,
+): boolean {
+  switch (condition.type) {
+    case "ok":
+      return steps[condition.step]?.ok === true;
+    case "error":
+      return steps[condition.step]?.ok === false;
+    case "not":
+      return !holds(condition.cond, steps, isAutocommit);
+    case "and":
+      return condition.conds.every((cond) => holds(cond, steps, isAutocommit));
+    case "or":
+      return condition.conds.some((cond) => holds(cond, steps, isAutocommit));
+    case "is_autocommit":
+      return isAutocommit();
+  }
+}
+
 export function tableOf(key: string): string {
   const slash = key.indexOf("/");
   return slash < 0 ? DEFAULT_TABLE : key.slice(0, slash);
 }
 
 /** The effects of one request in one order, for digests. */
-export function effectsOf(id: RequestId, session: Session): string {
+export function effectsOf(id: RequestId, session: EngineSession): string {
   const changes = [...session.root.changes].sort(([a], [b]) => compareBytes(utf8(a), utf8(b)));
   return JSON.stringify([id, session.changeCount, changes]);
 }

@@ -10,6 +10,8 @@ const HOP_DELAY_MAX_MS = 200;
 
 interface Member {
   readonly host: MemoryHost;
+  /** Of the host's process that listens. */
+  readonly life: number;
   readonly handler: GossipHandler;
   readonly topics: ReadonlySet<string>;
 }
@@ -32,6 +34,7 @@ export class MemoryGossipMesh {
       const isLost = this.#random.float() < this.lossRate || this.network.isBlocked(from, node);
       if (isLost) continue;
       const copy = payload.slice();
+      if (member.life !== member.host.life) continue;
       member.host.enter(this.#random.float() * HOP_DELAY_MAX_MS, () => {
         member.handler.message(topic, from, copy);
       });
@@ -51,7 +54,9 @@ export class MemoryGossip implements Gossip {
   }
 
   async start(handler: GossipHandler, topics: readonly string[]): Promise<{ port: number }> {
-    this.#mesh.members.set(this.#node, { host: this.#host, handler, topics: new Set(topics) });
+    const { life } = this.#host;
+    const member = { host: this.#host, life, handler, topics: new Set(topics) };
+    this.#mesh.members.set(this.#node, member);
     return { port: 2 };
   }
 

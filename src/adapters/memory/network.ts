@@ -86,12 +86,16 @@ export class MemoryNetwork {
     return this.#links.get(pairKey(a, b));
   }
 
-  /** Makes a link if both sides are there and want each other; tells why not otherwise. */
-  connect(from: NodeId, to: NodeId): string | null {
+  /**
+   * Makes a link if both sides are there and want each other; tells why not otherwise. Of the addresses
+   * dialled one must be the listener's; a listener without any is found wherever it is.
+   */
+  connect(from: NodeId, to: NodeId, addresses: readonly string[]): string | null {
     if (this.linkOf(from, to) !== undefined) return null;
     const dialler = this.#endpoints.get(from);
     const listener = this.#endpoints.get(to);
     if (dialler === undefined || listener === undefined) return "connection refused";
+    if (!listensAt(listener, addresses)) return "connection refused";
     if (this.isBlocked(from, to) || this.isBlocked(to, from)) return "no route";
     if (listener.host.isPaused || dialler.refuses(to) || listener.refuses(from)) return "refused";
     const admissions = [
@@ -225,6 +229,12 @@ export class MemoryNetwork {
       end.host.enter(seenAfterMs * this.#random.float(), () => end.unlinked(link, reason));
     }
   }
+}
+
+function listensAt({ hello }: Endpoint, addresses: readonly string[]): boolean {
+  return (
+    hello.addresses.length === 0 || hello.addresses.some((address) => addresses.includes(address))
+  );
 }
 
 function pairKey(a: NodeId, b: NodeId): string {

@@ -1,5 +1,5 @@
 /**
- * ShardDatabase in memory, over the small language of `engine.ts`. It keeps the port's whole contract and asserts the
+ * ShardDatabase in memory, over the small language of `engine.ts` or SQL. It keeps the port's whole contract and asserts the
  * caller's half of it: one batch is open at a time, and entries are committed in order.
  */
 
@@ -23,13 +23,14 @@ import type {
 } from "../../ports/index.ts";
 import {
   DEFAULT_TABLE,
+  type Engine,
+  type EngineSession,
   effectsOf,
   environmentOf,
-  needsOwnTransaction,
   Overlay,
   type Readable,
-  Session,
   tableOf,
+  WORD_ENGINE,
 } from "./engine.ts";
 import { fetchImage, sha256 } from "./fetch-image.ts";
 import type { MemoryHost } from "./host.ts";
@@ -54,13 +55,14 @@ interface OpenBatch {
   readonly context: BatchContext;
   readonly results: Map<string, KeptResult>;
   readonly effects: string[];
-  interactive: Session | null;
+  interactive: EngineSession | null;
 }
 
 export class MemoryShardDatabase implements ShardDatabase {
   readonly #disk: MemoryShardDisk;
   readonly #host: MemoryHost;
   readonly #timing: ShardTiming;
+  readonly #engine: Engine;
   readonly #readers = new Map<number, ShardState>();
   readonly #images = new Map<string, Uint8Array>();
   #state = new ShardState();
@@ -70,7 +72,13 @@ export class MemoryShardDatabase implements ShardDatabase {
   #lastWrite: Promise<unknown> = Promise.resolve();
   #idCount = 0;
 
-  constructor(disk: MemoryShardDisk, host: MemoryHost, timing: ShardTiming) {
+  constructor(
+    disk: MemoryShardDisk,
+    host: MemoryHost,
+    timing: ShardTiming,
+    engine: Engine = WORD_ENGINE,
+  ) {
+    this.#engine = engine;
     this.#disk = disk;
     this.#host = host;
     this.#timing = timing;
@@ -102,7 +110,7 @@ export class MemoryShardDatabase implements ShardDatabase {
     return this.#write(() => {
       const batch = this.#openBatch(context);
       const environment = environmentOf(context, 0);
-      batch.interactive = new Session(batch.overlay, environment);
+      batch.interactive = this.#engine.session(batch.overlay, environment);
     });
   }
 
@@ -177,7 +185,7 @@ export class MemoryShardDatabase implements ShardDatabase {
     // What is read is what is there when the reader gets to it, not when it was asked.
     await this.#host.delay(this.#timing.readMs());
     this.#checkFile();
-    return { ...new Session(view, environment).runWhole(program), autocommit: true };
+    return { ...this.#engine.session(view, environment).runWhole(program), autocommit: true };
   }
 
   async openSnapshot(): Promise<number> {
@@ -318,20 +326,20 @@ export class MemoryShardDatabase implements ShardDatabase {
     return this.#batch;
   }
 
-  #interactive(): Session {
+  #interactive(): EngineSession {
     return present(this.#batch?.interactive, "the interactive transaction");
   }
 
   #runRequest(batch: OpenBatch, request: Request, isAlone: boolean): RequestOutcome {
     const kept = batch.results.get(request.id) ?? this.#state.results.get(request.id);
     if (kept !== undefined) return { kind: "replayed", result: kept.result };
-    if (needsOwnTransaction(request.program) && !isAlone) {
+    if (this.#engine.needsOwnTransaction(request.program) && !isAlone) {
       return { kind: "alone", result: { steps: [], autocommit: true } };
     }
     const { isFull } = this.#disk;
     const ordinal = batch.effects.length;
     const environment = environmentOf(batch.context, ordinal, { isFull });
-    const session = new Session(batch.overlay, environment);
+    const session = this.#engine.session(batch.overlay, environment);
     const result = session.runWhole(request.program);
     if (!result.autocommit) return { kind: "unchanged", result };
     return this.#finish(batch, request, session, result);
@@ -340,7 +348,7 @@ export class MemoryShardDatabase implements ShardDatabase {
   #finish(
     batch: OpenBatch,
     request: Request,
-    session: Session,
+    session: EngineSession,
     result: ProgramResult,
   ): RequestOutcome {
     if (session.root.changes.size === 0) return { kind: "unchanged", result };

@@ -48,7 +48,8 @@ export class MemoryTransport implements Transport {
   readonly #cut = new Set<NodeId>();
   readonly #pending = new Map<number, PendingRequest>();
   readonly #lastError = new Map<NodeId, string>();
-  #peers: ReadonlySet<NodeId> = new Set();
+  /** Whom to keep links with, and under which addresses. */
+  #peers: ReadonlyMap<NodeId, readonly string[]> = new Map();
   #handler: TransportHandler | null = null;
   #requestCount = 0;
   #sentBytes = 0;
@@ -62,10 +63,14 @@ export class MemoryTransport implements Transport {
 
   async start(handler: TransportHandler): Promise<{ readonly port: number }> {
     this.#handler = handler;
+    const hello = this.#hello;
+    const host = this.#host;
     const endpoint: Endpoint = {
-      node: this.#hello.node,
-      host: this.#host,
-      hello: this.#hello,
+      node: hello.node,
+      host,
+      get hello() {
+        return { ...hello, wallMs: host.wallMs() };
+      },
       handler,
       refuses: (peer) => this.#cut.has(peer),
       linked: (link, peer) => this.#linked(link, peer),
@@ -77,13 +82,15 @@ export class MemoryTransport implements Transport {
 
   setPeers(peers: readonly PeerAddress[]): void {
     const others = peers.filter((peer) => peer.node !== this.#hello.node);
-    this.#peers = new Set(others.map((peer) => peer.node));
-    for (const node of this.#peers) {
+    const before = this.#peers;
+    this.#peers = new Map(others.map(({ node, addresses }) => [node, addresses]));
+    for (const node of this.#peers.keys()) {
       this.#cut.delete(node);
       this.#dial(node, REDIAL_MIN_MS * this.#random.float());
     }
     for (const node of this.#links.keys()) {
-      if (!this.#peers.has(node)) this.#network.dropLink(this.#hello.node, node, false, "closed");
+      const isDropped = before.has(node) && !this.#peers.has(node);
+      if (isDropped) this.#network.dropLink(this.#hello.node, node, false, "closed");
     }
   }
 
@@ -130,7 +137,7 @@ export class MemoryTransport implements Transport {
   }
 
   links(): readonly LinkStatus[] {
-    return [...new Set([...this.#peers, ...this.#links.keys()])].map((node) => ({
+    return [...new Set([...this.#peers.keys(), ...this.#links.keys()])].map((node) => ({
       node,
       state: this.#links.has(node) ? "up" : this.#dialling.has(node) ? "connecting" : "down",
       address: this.#links.has(node) ? `memory:${node}` : null,
@@ -142,7 +149,7 @@ export class MemoryTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    this.#peers = new Set();
+    this.#peers = new Map();
     this.#handler = null;
     this.#network.detach(this.#hello.node, false);
   }
@@ -205,8 +212,9 @@ export class MemoryTransport implements Transport {
     this.#dialling.add(node);
     this.#host.enter(delayMs + this.#network.delayMs(this.#hello.node, node) * 2, () => {
       this.#dialling.delete(node);
-      if (!this.#peers.has(node) || this.#links.has(node)) return;
-      const refusal = this.#network.connect(this.#hello.node, node);
+      const addresses = this.#peers.get(node);
+      if (addresses === undefined || this.#links.has(node)) return;
+      const refusal = this.#network.connect(this.#hello.node, node, addresses);
       if (refusal === null) return;
       this.#lastError.set(node, refusal);
       this.#dial(node, REDIAL_MIN_MS + this.#random.float() * (REDIAL_MAX_MS - REDIAL_MIN_MS));
