@@ -62,4 +62,6 @@ export interface SlotStore {
   /** This process could not become the core it switched to: it goes on as the active one. */
   undoSwitch(reason: string): Promise<void>;
   raiseFloor(stateFormat: number): Promise<void>;
+  /** The launcher's file carries the core that runs: the launcher shall not take it for an operator's installation. */
+  noteInstalled(): Promise<void>;
 }

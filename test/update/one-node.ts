@@ -7,6 +7,7 @@ import { Database } from "bun:sqlite";
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  copyFileSync,
   cpSync,
   fsyncSync,
   openSync,
@@ -61,9 +62,12 @@ export class OneNode {
 
   /** A node of version 0.1.0 in `state`, stopped, and how it began kept in `scratch`. */
   static async make(state: string, scratch: string, releases: TrialReleases): Promise<OneNode> {
+    // A node keeps its launcher up to date: that of this checkout stays as it is.
+    const executable = join(scratch, "mycelium");
+    copyFileSync(LAUNCHER, executable);
     const [httpPort = 0, peerPort = 0, gossipPort = 0] = await freePorts(3);
     const node = new ClusterNode({
-      executable: LAUNCHER,
+      executable,
       state,
       logFile: join(scratch, "node.log"),
       place: { host: "127.0.0.1", httpPort, peerPort, gossipPort, enter: [] },

@@ -12,6 +12,7 @@ import {
   type SlotRecord,
   switched,
   withFloor,
+  withPayload,
   withStandby,
 } from "../../domain/update/index.ts";
 import type { CoreStaging, SlotStore, SlotsView, StagedCore } from "../../ports/index.ts";
@@ -133,6 +134,10 @@ export class MemorySlots implements SlotStore {
 
   async raiseFloor(stateFormat: number): Promise<void> {
     this.#disk.record = withFloor(this.#disk.record, stateFormat);
+  }
+
+  async noteInstalled(): Promise<void> {
+    this.#disk.record = withPayload(this.#disk.record, this.#running);
   }
 
   #isOnTrial(): boolean {

@@ -184,6 +184,16 @@ test("a switch that could not be made is undone by the process that stayed", asy
   expect(lab.record().active.version).toBe("0.1.0");
 });
 
+test("what the launcher's file carries is noted when it is what runs", async () => {
+  await stage();
+  await lab.slots(OLD).switchToStandby(1_000);
+  await lab.slots(NEW).confirm();
+  expect(lab.record().payload).toBe(OLD.core.sha256);
+  await lab.slots(NEW).noteInstalled();
+  expect(lab.record()).toMatchObject({ payload: NEW.core.sha256, state: "confirmed" });
+  expect(lab.record().active.version).toBe("0.2.0");
+});
+
 test("a standby below the floor, damaged or gone is not switched to", async () => {
   expect(await codeOf(lab.slots(OLD).switchToStandby(1))).toBe("STATE_MISSING");
   await stage();

@@ -18,6 +18,7 @@ import {
   switched,
   withFloor,
   withoutStandby,
+  withPayload,
 } from "../../domain/update/index.ts";
 import type { CoreStaging, SlotStore, SlotsView, StagedCore } from "../../ports/index.ts";
 import { CoreStager } from "./core-stager.ts";
@@ -133,6 +134,13 @@ export class SlotDirectory implements SlotStore {
   async raiseFloor(stateFormat: number): Promise<void> {
     await this.#files.change((record) =>
       record.floor < stateFormat ? withFloor(record, stateFormat) : null,
+    );
+  }
+
+  async noteInstalled(): Promise<void> {
+    const running = this.#running;
+    await this.#files.change((record) =>
+      record.payload === running ? null : withPayload(record, running),
     );
   }
 

@@ -87,6 +87,7 @@ export {
   switched,
   withFloor,
   withoutStandby,
+  withPayload,
   withStandby,
 } from "./slot-changes.ts";
 export {

@@ -58,6 +58,11 @@ export function reverted(record: SlotRecord, reason: string): SlotRecord {
   };
 }
 
+/** The launcher's file carries this core now: the launcher takes it for no other release that was installed. */
+export function withPayload(record: SlotRecord, sha256: string): SlotRecord {
+  return { ...record, payload: sha256 };
+}
+
 export function withFloor(record: SlotRecord, stateFormat: number): SlotRecord {
   return { ...record, floor: Math.max(record.floor, stateFormat) };
 }

@@ -73,6 +73,25 @@ test("a launcher that is not the release's is replaced, once", () => {
   expect(kept.problem()).toBeNull();
 });
 
+test("the launcher's next start is told that its new file holds what runs, also when that failed at first", () => {
+  disk.record = { ...disk.record, payload: "0".repeat(64) };
+  upkeep();
+  world.scheduler.runUntil(HOUR_MS / 2);
+  expect(installs).toHaveLength(1);
+  expect(disk.record.payload).toBe(MADE.core.sha256);
+  disk.record = { ...disk.record, payload: "0".repeat(64) };
+  world.scheduler.runUntil(2 * HOUR_MS);
+  expect(disk.record.payload).toBe(MADE.core.sha256);
+});
+
+test("what an operator has installed, and not started yet, is news to the launcher", () => {
+  disk.record = { ...disk.record, payload: "0".repeat(64) };
+  installed = { ...OURS, version: "0.3.0", coreSha256: "d".repeat(64) };
+  upkeep();
+  world.scheduler.runUntil(2 * HOUR_MS);
+  expect(disk.record.payload).toBe("0".repeat(64));
+});
+
 test("the same launcher, and a later one, are left as they are", () => {
   installed = { ...OURS, version: "0.1.0" };
   upkeep();

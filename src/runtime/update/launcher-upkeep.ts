@@ -16,13 +16,13 @@ import {
 } from "../../domain/update/index.ts";
 import type { Clock, Logger, ReleaseSource, SlotStore, Timer } from "../../ports/index.ts";
 
-/** After a start; a node on trial, or one of many, is in no hurry. */
+/** After a start; a node on trial, or one of many, is in no hurry. At most the interval between two looks. */
 const FIRST_MS = 60_000;
 const SPREAD_MS = 240_000;
 const SUMS_SIZE_MAX = 65_536;
 
 export interface LauncherUpkeepOptions {
-  readonly slots: Pick<SlotStore, "read">;
+  readonly slots: Pick<SlotStore, "read" | "noteInstalled">;
   readonly source: Pick<
     ReleaseSource,
     "release" | "readRange" | "download" | "discardDownloads" | "readBeside"
@@ -48,7 +48,9 @@ export class LauncherUpkeep {
 
   constructor(options: LauncherUpkeepOptions) {
     this.#options = options;
-    const delayMs = FIRST_MS + options.random.float() * SPREAD_MS;
+    const { intervalMs, random } = options;
+    const spreadMs = random.float() * Math.min(SPREAD_MS, intervalMs);
+    const delayMs = Math.min(FIRST_MS, intervalMs) + spreadMs;
     this.#timer = options.clock.after(delayMs, () => void this.#run());
   }
 
@@ -82,6 +84,7 @@ export class LauncherUpkeep {
   async #step(): Promise<void> {
     const { slots, source, installed, install, logger, version } = this.#options;
     if (slots.read().state === "trial") return;
+    await this.#note();
     const target = await this.#target();
     if (target === null) return;
     const published = await this.#published(target);
@@ -99,7 +102,15 @@ export class LauncherUpkeep {
     } finally {
       await source.discardDownloads();
     }
+    await this.#note();
     logger.info("the launcher was replaced", { version });
+  }
+
+  /** Else the launcher would take its new file, at the next switch, for a release that an operator installed. */
+  async #note(): Promise<void> {
+    const { installed, slots } = this.#options;
+    const present = await installed();
+    if (present?.coreSha256 === slots.read().running) await slots.noteInstalled();
   }
 
   async #target(): Promise<ReleaseTarget | null> {
