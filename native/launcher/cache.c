@@ -1,5 +1,6 @@
 #include "cache.h"
 
+#include "predecessor.h"
 #include "slots.h"
 
 static bool is_runnable(const Place *place, const char *name, uint64_t size) {
@@ -56,10 +57,11 @@ static bool unpack_into_cache(const Payload *payload, const Place *cache, const 
   return is_there;
 }
 
-bool find_command_core(const Payload *payload, const char *state, char *const *environment,
+bool find_command_core(const Payload *own, const char *state, char *const *environment,
                        Place *place, char name[CORE_NAME_SIZE]) {
   const char *caches[CACHE_COUNT_MAX + 1];
   if (state != 0 && find_active(state, place, name)) return true;
+  const Payload *payload = command_payload(own, state);
   core_name(payload->trailer.core_sha256, name);
   if (find_in_system_cache(payload, name, place)) return true;
   list_caches(environment, caches);

@@ -6,10 +6,10 @@
 #include "place.h"
 
 /*
-** Finds a core for a command: the active one of the node it is about, if this user may trust it, else the payload's,
-** which is unpacked once for each user. Opens its directory. Says why there is none, then false.
+** Finds a core for a command: the active one of the node it is about, if this user may trust it, else that of
+** command_payload(), which is unpacked once for each user. Opens its directory. Says why there is none, then false.
 */
-bool find_command_core(const Payload *payload, const char *state, char *const *environment,
+bool find_command_core(const Payload *own, const char *state, char *const *environment,
                        Place *place, char name[CORE_NAME_SIZE]);
 
 #endif

@@ -8,7 +8,8 @@
 static RecordStatus load_from(const Place *slots, const char *name, Record *record) {
   char bytes[RECORD_SIZE_MAX + 1];
   size_t size = 0;
-  const int fd = open_at(slots->fd, name, OPEN_READ | OPEN_NOFOLLOW, 0);
+  /* The directory may be another user's: a pipe is not waited for. */
+  const int fd = open_at(slots->fd, name, OPEN_READ | OPEN_NOFOLLOW | OPEN_NONBLOCK, 0);
   if (fd == -ERR_NOENT) return RECORD_MISSING;
   if (fd < 0) return RECORD_DAMAGED;
   while (size < sizeof bytes) {

@@ -19,7 +19,6 @@ enum {
   CALL_memfd_create = CALL(319, 279),
   CALL_pipe2 = CALL(293, 59),
 };
-enum { OPEN_NONBLOCK = 0x800 };
 
 #define ANSWER_SIZE_MAX 512
 

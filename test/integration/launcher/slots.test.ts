@@ -2,9 +2,12 @@
 
 import { Database } from "bun:sqlite";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
+  chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -360,6 +363,43 @@ describe("what is no boot", () => {
     expect((await lab.run(["status"])).out).toStartWith("core 3.0.0 ");
     expect((await lab.run()).out).toStartWith("core 3.0.0 ");
     expect(lab.record).toMatchObject({ boots: 1, active: { version: "2.0.0" } });
+  });
+
+  describe("of root, about another user's node", () => {
+    const shown = (core: FakeCore) => `core ${core.version} core-${coreSha256(core)} status`;
+
+    /** NEW was installed in the place of OLD, and taken back. */
+    async function takenBack(): Promise<void> {
+      await lab.run();
+      copyFileSync(lab.program, `${lab.program}.previous`);
+      lab.ship(NEW);
+      await lab.run();
+      lab.change({ boots: 3 });
+      expect((await lab.run()).out).toBe(ran(OLD));
+      for (const path of [lab.state, lab.slot("")]) chownSync(path, 65534, 65534);
+    }
+
+    asRoot("run the file before the one that was taken back", async () => {
+      await takenBack();
+      expect(await lab.run(["status"])).toEqual({ status: 0, out: shown(OLD), error: "" });
+      lab.ship(NEWER);
+      expect((await lab.run(["status"])).out).toBe(shown(NEWER));
+    });
+
+    asRoot("run what is there, unless only root can have put the other", async () => {
+      await takenBack();
+      chmodSync(`${lab.program}.previous`, 0o775);
+      expect((await lab.run(["status"])).out).toBe(shown(NEW));
+      rmSync(`${lab.program}.previous`);
+      expect((await lab.run(["status"])).out).toBe(shown(NEW));
+    });
+
+    asRoot("wait for no pipe in the place of the record", async () => {
+      await takenBack();
+      rmSync(lab.slot("record"));
+      spawnSync("mkfifo", [lab.slot("record")]);
+      expect((await lab.run(["status"])).out).toBe(shown(NEW));
+    });
   });
 
   asRoot("root unpacks nothing where another user could put something else", async () => {
