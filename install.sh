@@ -232,6 +232,27 @@ digest() {
   sha256sum "$1" | cut -d ' ' -f 1
 }
 
+# One line of the slots' record, as `refused`.
+record_of() {
+  [ ! -f "$state/slots/record" ] || sed -n "s/^$1 //p" "$state/slots/record"
+}
+
+# The SHA-256 of the core in a shipped file.
+core_of() {
+  "$1" --launcher-info --state="$state" </dev/null 2>/dev/null | sed -n 's/.*"coreSha256":"\([0-9a-f]*\)".*/\1/p'
+}
+
+# was_taken_back CORE: this node has had it on trial, by an installation, and went back. The launcher does not try it again.
+was_taken_back() {
+  [ -n "$1" ] && [ "$1" = "$(record_of refused)" ] && [ "$1" = "$(record_of payload)" ]
+}
+
+refuse_again() {
+  was_taken_back "$(core_of "$1")" || return 0
+  fail "nothing was changed: this version was tried here and taken back ($(record_of reason))." \
+    "Install a newer one, or another with --version V; \`mycelium update plan V\` tries this one again"
+}
+
 # Sets new to an executable file that was verified, or leaves it empty when that is installed already.
 fetch_release() {
   say "Looking at ${url:-$from}"
@@ -242,6 +263,7 @@ fetch_release() {
   fi
   find_release
   if [ -f "$program" ] && [ "$(digest "$program")" = "$wanted" ]; then
+    refuse_again "$program"
     say "That release is installed already"
     return 0
   fi
@@ -253,6 +275,7 @@ fetch_release() {
   chmod 755 "$new"
   "$new" --launcher-verify "$new" </dev/null >"$work/log" 2>&1 ||
     fail "the release does not run on this machine: $(tail -n 1 "$work/log")"
+  refuse_again "$new"
 }
 
 build() {
@@ -268,6 +291,7 @@ build() {
   bootstrap_bun "$source" || exit 1
   bootstrap_dependencies "$source" || exit 1
   (cd "$source" && "$BUN" build/build.ts --out "$source/dist/mycelium") || fail "the build failed"
+  refuse_again "$new"
   if [ -f "$program" ] && cmp -s "$new" "$program"; then new=''; fi
 }
 
@@ -339,7 +363,8 @@ make_state() {
 install_files() {
   say "Installing $program"
   step mkdir -p "$prefix/bin" "$library" || fail "cannot write $prefix"
-  if [ -f "$program" ]; then
+  # One that was taken back is no way back.
+  if [ -f "$program" ] && ! was_taken_back "$(core_of "$program")"; then
     step cp -p "$program" "$program.previous.new" || fail "cannot write $prefix/bin (is the disk full?)"
     step mv -f "$program.previous.new" "$program.previous"
   fi
@@ -435,20 +460,20 @@ install_units() {
   systemctl enable -q --now mycelium-helper.socket || say "The root helper's socket did not start; the node runs without"
 }
 
-is_healthy() {
-  "$program" status --check --state="$state" >/dev/null 2>&1 </dev/null
+# ask WORDS...: for at most 10 s. A version that hangs may do so here too; then 124.
+ask() {
+  set -- "$program" "$@" --state="$state"
+  if has timeout; then timeout 10 "$@" </dev/null; else "$@" </dev/null; fi
 }
 
-# One line of the slots' record, as `refused`.
-record_of() {
-  [ ! -f "$state/slots/record" ] || sed -n "s/^$1 //p" "$state/slots/record"
+is_healthy() {
+  ask status --check >/dev/null 2>&1
 }
 
 # A version that does not prove itself is taken back by the launcher; its file goes too.
 put_back() {
-  refused=$(record_of refused)
-  if [ "$upgraded" = no ] || [ -z "$refused" ] || [ "$refused" != "$(record_of payload)" ]; then return 0; fi
-  mv -f "$program.previous" "$program"
+  [ "$upgraded" = yes ] && was_taken_back "$new_core" || return 0
+  [ ! -f "$program.previous" ] || mv -f "$program.previous" "$program"
   upgraded=no
   wait_healthy || :
   fail "the new version was taken back, the one before runs: $(record_of reason)"
@@ -457,7 +482,7 @@ put_back() {
 # One that its launcher has started again has no pid file any more, and still answers.
 stop_background() {
   [ -x "$program" ] || return 0
-  [ -f "$state/mycelium.pid" ] || "$program" status --state="$state" >/dev/null 2>&1 </dev/null || return 0
+  [ -f "$state/mycelium.pid" ] || ask status >/dev/null 2>&1 || return 0
   step "$program" stop --state="$state" || step rm -f "$state/mycelium.pid"
 }
 
@@ -486,13 +511,20 @@ wait_healthy() {
   [ "$dry_run" = no ] || return 0
   tries=0
   until is_healthy; do
+    [ $? != 124 ] || tries=$((tries + 40))
     put_back
     tries=$((tries + 1))
     [ $tries -lt 240 ] || break
     sleep 0.25
   done
-  "$program" status --state="$state" </dev/null || fail "the node does not answer: see \`mycelium logs --state $state\`"
+  ask status || no_answer
   is_healthy || fail "the node runs and is not healthy yet: what is wrong is above"
+}
+
+no_answer() {
+  [ "$upgraded" = no ] || fail "the new version does not answer; unless it does so within 5 minutes of its start, the one" \
+    "before it comes back: see \`mycelium logs --state $state\`"
+  fail "the node does not answer: see \`mycelium logs --state $state\`"
 }
 
 next_steps() {
@@ -549,11 +581,12 @@ install() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   make_work
-  new='' restart=no upgraded=no
+  new='' new_core='' restart=no upgraded=no
   if [ -n "$source" ]; then build; else fetch_release; fi
   make_user
   make_state
   if [ -n "$new" ]; then
+    new_core=$(core_of "$new")
     check_machine
     [ ! -f "$program" ] || ! has_node || upgraded=yes
     install_files

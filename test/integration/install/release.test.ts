@@ -13,18 +13,19 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeRelease, makeReleaseKey, putSums } from "./release-fixture.ts";
+import { makeRelease, makeReleaseKey, putSums, sha256 } from "./release-fixture.ts";
 
 const FAKE = readFileSync(join(import.meta.dir, "fake-mycelium.sh"), "utf8");
 const NAME = `mycelium-linux-${process.arch}`;
 const TOOLS =
-  "sh awk cat chmod chown cmp cp curl cut date df dirname env getconf grep head id ls mkdir mv openssl printf rm rmdir sed sha256sum sleep sync tail tr uname wget";
+  "sh awk cat chmod chown cmp cp curl cut date df dirname env getconf grep head id ls mkdir mv openssl printf rm rmdir sed sha256sum sleep sync tail timeout tr uname wget";
 const key = makeReleaseKey();
 const root = mkdtempSync(join(tmpdir(), "mycelium-release-"));
 const served = join(root, "served");
@@ -73,6 +74,13 @@ function publish(marks: Record<string, string>): void {
     Object.entries(marks).map(([version, mark]) => [version, Buffer.from(`${FAKE}# ${mark}\n`)]),
   );
   makeRelease({ directory: served, key, url, versions });
+}
+
+/** What the launcher writes down. */
+function takeBack(refused: string, payload: string): void {
+  mkdirSync(join(state(), "slots"), { recursive: true });
+  const lines = [`payload ${payload}`, `refused ${refused}`, "reason it hung", ""];
+  writeFileSync(join(state(), "slots/record"), lines.join("\n"));
 }
 
 /** Replaces a tool of the machine; null takes it away. */
@@ -168,6 +176,46 @@ describe("curl | sh", () => {
         .split("\n")
         .filter((call) => call.startsWith("run ")),
     ).toHaveLength(2);
+  });
+
+  test("a version that this node took back is not installed again, and that is said", async () => {
+    await install();
+    publish({ "0.1.0": "one", "0.2.0": "two" });
+    expect((await install()).status).toBe(0);
+    const digest = sha256(readFileSync(program()));
+    const before = calls();
+    takeBack(digest, digest);
+    for (const put of [() => {}, () => renameSync(`${program()}.previous`, program())]) {
+      put();
+      const bytes = readFileSync(program());
+      const { status, error } = await install();
+      expect({ status, error }).toMatchObject({
+        status: 1,
+        error: expect.stringContaining("taken back (it hung)"),
+      });
+      expect(readFileSync(program()).equals(bytes)).toBe(true);
+    }
+    expect(calls().slice(before.length)).not.toMatch(/^(run|stop) /m);
+  });
+
+  test("over a version that was taken back another is installed, and it is no way back", async () => {
+    await install();
+    publish({ "0.1.0": "one", "0.2.0": "two" });
+    await install();
+    const digest = sha256(readFileSync(program()));
+    takeBack(digest, digest);
+    publish({ "0.1.0": "one", "0.2.0": "two", "0.3.0": "three" });
+    expect(await install()).toMatchObject({ status: 0 });
+    expect(readFileSync(program(), "utf8")).toContain("# three");
+    expect(readFileSync(`${program()}.previous`, "utf8")).toContain("# one");
+  });
+
+  test("what the network took back, and nobody installed, is tried", async () => {
+    await install();
+    publish({ "0.1.0": "one", "0.2.0": "two" });
+    takeBack(sha256(Buffer.from(`${FAKE}# two\n`)), "0".repeat(64));
+    expect(await install()).toMatchObject({ status: 0 });
+    expect(readFileSync(program(), "utf8")).toContain("# two");
   });
 
   test("--version takes an older one", async () => {
