@@ -5,7 +5,12 @@ import { resolve } from "node:path";
 import type { PrometheusMetrics } from "../adapters/host/index.ts";
 import type { LinkTransport } from "../adapters/link/index.ts";
 import { SegmentLogStore } from "../adapters/log/index.ts";
-import { SqliteShardDatabase, WorkerHost } from "../adapters/sqlite/index.ts";
+import {
+  condemnDatabase,
+  removeSetAside,
+  SqliteShardDatabase,
+  WorkerHost,
+} from "../adapters/sqlite/index.ts";
 import type { StateDirectory } from "../adapters/state/index.ts";
 import {
   asRequestId,
@@ -14,8 +19,6 @@ import {
   type GroupId,
   MyceliumError,
   messageOf,
-  type NodeId,
-  nodeOfReplica,
   present,
   replicaOfNode,
   SeededRandom,
@@ -41,6 +44,7 @@ import { Links } from "./links.ts";
 import { logLost } from "./log-loss.ts";
 import { type NodeState, replicaLifeOf } from "./node-state.ts";
 import { ownDatabase } from "./own-database.ts";
+import { EMPTY_REASON, lacksState, otherReplicas, refillFrom } from "./refill.ts";
 import { consensusSettings, shardLimits } from "./settings.ts";
 
 const CONTEXT_MAX = 2 ** 47;
@@ -54,6 +58,8 @@ export interface Host {
   readonly onFatal: (error: unknown) => void;
   /** The log cannot be gone on with as it is open: what is damaged is found and dropped when it is opened again. */
   readonly onLogFailure: (error: MyceliumError) => void;
+  /** A damaged database is to be filled from the log, which the agent's next life does. */
+  readonly onRefill: (reason: string) => void;
   /** What was found damaged since the process started, one line each: a core on trial is taken back for it. */
   readonly damages: string[];
 }
@@ -220,11 +226,17 @@ async function openShard(group: GroupId, wiring: Wiring, guardPath: string): Pro
     },
   });
   const opened: Shard = present<Shard>(shard, "a shard that consensus opened");
-  if (damage !== null) {
+  if (damage === null) {
+    host.clock.after(FILE_CHECK_DELAY_MS, () => void checkFile(database, opened, host));
+  } else {
     host.damages.push(`the database of ${group} is damaged: ${damage}`);
-    host.logger.error("database damaged, fetching a fresh copy", { shard: group, reason: damage });
-    void opened.resync(damage);
-  } else host.clock.after(FILE_CHECK_DELAY_MS, () => void checkFile(database, opened, host));
+    host.logger.error("database damaged, it is filled anew", { shard: group, reason: damage });
+  }
+  const from = refillFrom(consensus, group, grant.member);
+  const isEmptied = damage !== null || lacksState(consensus, group, position.appliedIndex);
+  if (from !== "nothing") removeSetAside(path);
+  if (isEmptied && from === "nothing") opened.keepDamaged(damage ?? EMPTY_REASON);
+  else if (damage !== null && from === "copy") void opened.resync(damage);
   return { id: group, shard: opened, database };
 }
 
@@ -248,8 +260,8 @@ function shardOptions(
   database: SqliteShardDatabase,
   log: GroupLog,
 ): ShardOptions {
-  const { config, consensus, grant, host, membership, onApplied, state, transport } = wiring;
-  const { clocks, links } = wiring;
+  const { config, consensus, directory, grant, host, membership, onApplied, state } = wiring;
+  const { clocks, links, transport } = wiring;
   const self = grant.member;
   return {
     shard: group,
@@ -271,6 +283,13 @@ function shardOptions(
     },
     entropy: (sizeBytes) => new Uint8Array(randomBytes(sizeBytes)),
     replicaNodes: () => otherReplicas(consensus, group, self),
+    refill: (reason) => {
+      const from = refillFrom(consensus, group, self);
+      if (from !== "log") return from;
+      condemnDatabase(databaseDirectory(directory, config.databasePath, group), reason);
+      host.onRefill(reason);
+      return from;
+    },
     clockOffMs: () => clocks.aheadOfAllMs(),
     quorumUnseenMs: () => {
       const configuration = consensus.configuration(group);
@@ -280,16 +299,6 @@ function shardOptions(
     onFatal: host.onFatal,
     limits: shardLimits(config),
   };
-}
-
-function otherReplicas(consensus: Consensus, group: GroupId, self: NodeId): readonly NodeId[] {
-  const configuration = consensus.configuration(group);
-  if (configuration === null) return [];
-  const replicas = [
-    ...configuration.voters.map((voter) => voter.replica),
-    ...configuration.learners,
-  ];
-  return replicas.map(nodeOfReplica).filter((node) => node !== self);
 }
 
 /** In reverse: nothing is asked of a part that was closed before. */

@@ -150,6 +150,10 @@ async function serve(
       bare.logger.error("log failed, it is opened again", { reason: error.message });
       end({ kind: "restart" });
     },
+    onRefill: (reason) => {
+      bare.logger.error("database damaged, it is filled from the log", { reason });
+      end({ kind: "restart" });
+    },
   };
   const core = await openInSomeLife(config, host, directory, state, readMemberList);
   const agent = new Agent(core, options.settings, slots, end);
@@ -212,7 +216,7 @@ function makeHost(config: Config): Host {
   process.on("uncaughtException", onFatal);
   process.on("unhandledRejection", onFatal);
   const metrics = new PrometheusMetrics();
-  return { clock, logger, metrics, onFatal, onLogFailure: onFatal, damages: [] };
+  return { clock, logger, metrics, onFatal, onLogFailure: onFatal, onRefill: onFatal, damages: [] };
 }
 
 function ownProcess({ consensus }: Core): OwnProcess {

@@ -114,7 +114,7 @@ export interface ShardDatabase {
     readChunk: (offset: number, sizeBytes: number) => Promise<Uint8Array>,
   ): Promise<ShardPosition>;
 
-  /** Throws the database away and opens an empty one. */
+  /** Sets the database aside and opens an empty one. */
   reset(): Promise<ShardPosition>;
   sizeBytes(): Promise<number>;
   close(): Promise<void>;

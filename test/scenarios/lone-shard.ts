@@ -76,6 +76,7 @@ export function loneShard(
       },
       entropy: (sizeBytes) => new Uint8Array(sizeBytes),
       replicaNodes: () => [],
+      refill: () => "copy",
       quorumUnseenMs: () => 0,
       clockOffMs: () => 0,
       onApplied: () => undefined,

@@ -299,6 +299,7 @@ export class ReplicatedShards {
       },
       entropy: (sizeBytes: number) => new Uint8Array(sizeBytes),
       replicaNodes: () => others.map((each) => each.node),
+      refill: () => "copy" as const,
       quorumUnseenMs: () => 0,
       clockOffMs: () => 0,
       onApplied: () => undefined,

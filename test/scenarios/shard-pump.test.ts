@@ -83,6 +83,7 @@ function openShard(scheduler: Scheduler, log: ImmediateLog): Shard {
       },
       entropy: (sizeBytes) => new Uint8Array(sizeBytes),
       replicaNodes: () => [],
+      refill: () => "copy",
       quorumUnseenMs: () => 0,
       clockOffMs: () => 0,
       onApplied: () => undefined,

@@ -1,6 +1,7 @@
 /** What goes wrong. Each fault is started by a draw and ends by itself some time later; `healAll` ends all. */
 
 import type { Random } from "../../src/base/index.ts";
+import { BOOTSTRAP_INDEX } from "../../src/domain/raft/index.ts";
 import type { Machine } from "./machine.ts";
 import type { Fault, Moment } from "./plan.ts";
 import { MAIN, type World } from "./world.ts";
@@ -229,12 +230,18 @@ export class Faults {
   #corrupt(machine: Machine): void {
     const { machines, plan } = this.#world;
     const isBusy = machines.some((each) => each.shardDisk(MAIN).isCorrupt);
-    if (isBusy || plan.weights.length < 2 || !this.#isSafeToHarm(machine)) return;
+    const isMendable = machines.length > 1 ? plan.weights.length > 1 : this.#hasWholeLog(machine);
+    if (isBusy || !isMendable || !this.#isSafeToHarm(machine)) return;
     machine.shardDisk(MAIN).isCorrupt = true;
     this.#world.trace.add(machine.name, "database is damaged");
     if (this.#random.below(2) === 0) return;
     this.#world.crash(machine, false);
     this.#later(() => this.#world.start(machine));
+  }
+
+  /** And it stays so: it is cut only behind a checkpoint, which a damaged database does not make. */
+  #hasWholeLog(machine: Machine): boolean {
+    return machine.process?.replica(MAIN)?.snapshotIndex === BOOTSTRAP_INDEX;
   }
 
   /** Others run and follow, so that what is lost here is held by a quorum elsewhere. */

@@ -7,11 +7,13 @@ import {
   MemoryShardDatabase,
   MemoryTransport,
 } from "../../src/adapters/memory/index.ts";
+import { otherReplicas, refillFrom } from "../../src/agent/refill.ts";
 import {
   EMPTY_BYTES,
   errorCodeOf,
   type GroupId,
   type LogIndex,
+  MyceliumError,
   type NodeId,
   nodeOfReplica,
   present,
@@ -269,7 +271,10 @@ export class SimProcess {
     });
     const opened: Shard = present<Shard>(shard, "a shard that consensus opened");
     this.#shards.set(group, { shard: opened, database, log });
-    if (damage !== null) void opened.resync(damage);
+    if (damage === null) return;
+    const from = refillFrom(this.#consensus, group, machine.node);
+    if (from === "copy") void opened.resync(damage);
+    else if (from === "nothing") opened.keepDamaged(damage);
   }
 
   #shardOptions(group: GroupId, database: MemoryShardDatabase, log: GroupLog): ShardOptions {
@@ -291,7 +296,12 @@ export class SimProcess {
       },
       entropy: (sizeBytes) =>
         Uint8Array.from({ length: sizeBytes }, () => machine.random.below(256)),
-      replicaNodes: () => otherReplicas(this.#consensus.configuration(group), machine.node),
+      replicaNodes: () => otherReplicas(this.#consensus, group, machine.node),
+      refill: (reason) => {
+        const from = refillFrom(this.#consensus, group, machine.node);
+        if (from === "log") world.fatal(machine, this, new MyceliumError("STATE_CORRUPT", reason));
+        return from;
+      },
       quorumUnseenMs: () => 0,
       clockOffMs: () => 0,
       onApplied: () => undefined,
@@ -321,14 +331,6 @@ function configurationOf(
   const voters = [...levelWeights(raw)].map(([replica, weight]) => ({ replica, weight }));
   const others = machines.filter((machine) => !weights.has(machine));
   return makeConfiguration({ voters, learners: others.map(({ node }) => replicaOfNode(node, 0)) });
-}
-
-function otherReplicas(configuration: Configuration | null, self: NodeId): readonly NodeId[] {
-  if (configuration === null) return [];
-  const replicas = [...configuration.voters.map(({ replica }) => replica)];
-  return [...replicas, ...configuration.learners]
-    .map(nodeOfReplica)
-    .filter((node) => node !== self);
 }
 
 function helloOf(machine: Machine) {

@@ -34,8 +34,8 @@ import {
   nextGeneration,
   openGeneration,
   removeOtherGenerations,
-  setGeneration,
-  syncPath,
+  startAnew,
+  supersede,
 } from "./generation.ts";
 import { ReaderHandle } from "./reader-handle.ts";
 
@@ -311,11 +311,9 @@ export class SqliteShardDatabase implements ShardDatabase {
       await this.#write("openWriter", this.#file(path));
       await this.#write("closeWriter");
     }
-    syncPath(path);
-    syncPath(directory);
-    setGeneration(directory, generation);
+    if (incoming === null) startAnew(directory, generation);
+    else supersede(directory, generation);
     this.#generation = generation;
-    removeOtherGenerations(directory, generation);
     return await this.#write("openWriter", this.#file());
   }
 

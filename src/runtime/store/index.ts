@@ -2,6 +2,7 @@ export { openOrReset } from "./open-or-reset.ts";
 export {
   type Authority,
   type Peers,
+  type Refill,
   SHARD_LIMITS,
   type ShardLimits,
   type ShardOptions,

@@ -108,6 +108,12 @@ export interface Authority {
   mayWrite(author: NodeId): boolean;
 }
 
+/**
+ * `copy`: other nodes hold replicas. `log`: this is the only one, and its log holds all; the agent begins a new life,
+ * which fills an empty database from it. `nothing`: the only one, and its log was cut.
+ */
+export type Refill = "copy" | "log" | "nothing";
+
 export interface ShardOptions {
   readonly shard: GroupId;
   readonly clock: Clock;
@@ -121,6 +127,8 @@ export interface ShardOptions {
   readonly entropy: (sizeBytes: number) => Uint8Array;
   /** Other nodes that hold replicas of this shard, for snapshots and digests. */
   readonly replicaNodes: () => readonly NodeId[];
+  /** What else a damaged database can be made from; called once it is known to be damaged. */
+  readonly refill: (reason: string) => Refill;
   /** How long this node has not been linked with a quorum of the shard; 0 while it is. */
   readonly quorumUnseenMs: () => number;
   /** How far this machine's clock is ahead of most members' clocks; 0 where that cannot be told. */

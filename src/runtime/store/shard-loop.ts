@@ -28,6 +28,13 @@ import type {
 } from "../../ports/index.ts";
 import { Applier } from "./applier.ts";
 import type { Gateway } from "./batch-gathering.ts";
+import {
+  fetchingProblem,
+  noteDoubt,
+  noteOnlyCopy,
+  ONLY_COPY_PROBLEM,
+  readOnlyReason,
+} from "./damage-problems.ts";
 import { DigestWatch } from "./digest-watch.ts";
 import { InteractiveHost } from "./interactive-host.ts";
 import { LeaderBatches } from "./leader-batches.ts";
@@ -85,7 +92,7 @@ export class ShardLoop implements StateMachine {
       {
         onForeign: () => this.#endOpen(),
         onCorrupt: resync,
-        onFull: () => this.#refuseForRoom(),
+        onFull: () => this.#refuseAll(diskFull()),
         wake: () => this.#pump(),
       },
     );
@@ -155,7 +162,7 @@ export class ShardLoop implements StateMachine {
       queuedWrites: this.#batches.queuedCount,
       openTransactions: this.interactive.count,
       resyncing,
-      readOnly: problems.get("digest")?.why ?? null,
+      readOnly: readOnlyReason(problems),
       problems: [...problems.values()],
     };
   }
@@ -178,27 +185,33 @@ export class ShardLoop implements StateMachine {
 
   /**
    * Throws the database away and fetches another replica's, but none of those to `avoid`. Goes on trying until it
-   * succeeds or the loop stops.
+   * succeeds or the loop stops. Where there is no other replica: see `Refill`.
    */
   async resync(reason: string, avoid: readonly NodeId[] = []): Promise<void> {
     const { context } = this;
     const { logger, log, metrics, shard, limits } = this.#options;
-    if (context.resyncing || context.stopped) return;
+    if (context.resyncing || context.stopped || context.problems.has(ONLY_COPY_PROBLEM)) return;
+    const refill = this.#options.refill(reason);
+    if (refill === "log") return this.stop();
+    if (refill === "nothing") return this.keepDamaged(reason);
     const led = context.leads();
     context.resyncing = true;
     logger.warn("store resync started", { shard, reason });
     metrics.count("mycelium_store_resyncs_total");
-    context.problems.set("resync", {
-      what: `shard ${shard} is fetching a fresh copy`,
-      why: reason,
-      todo: "nothing: it mends itself from another replica; if it stays, check that another replica is reachable",
-    });
+    context.problems.set("resync", fetchingProblem(shard, reason));
     if (led) this.#loseLeadership();
     log.handOver("resync");
     while (!context.stopped && !(await this.#tryResync(avoid)))
       await context.pause(limits.diskRetryMs);
     context.resyncing = false;
     context.problems.delete("resync");
+    this.#pump();
+  }
+
+  /** Nothing can mend the only copy there is: what can be read of it is served, and nothing is written. */
+  keepDamaged(reason: string): void {
+    noteOnlyCopy(this.context, reason);
+    this.#endOpen();
     this.#pump();
   }
 
@@ -216,12 +229,12 @@ export class ShardLoop implements StateMachine {
   async checkpoint(): Promise<void> {
     const { context } = this;
     if (context.resyncing || context.replacing || context.stopped) return;
+    if (context.problems.has(ONLY_COPY_PROBLEM)) return;
     // An idle shard starts no thread for this.
     const { value: applied } = context.applied;
     if (applied === this.#checkpointedAt) return;
     try {
-      const idle = !this.busy && !this.interactive.holding;
-      if (idle) await this.mending(this.#options.database.advance(context.applied.value));
+      const idle = await this.mending(this.recordApplied());
       this.#options.log.compact(await this.mending(this.#options.database.checkpoint()));
       if (idle) this.#checkpointedAt = applied;
     } catch (error) {
@@ -229,6 +242,14 @@ export class ShardLoop implements StateMachine {
       const code = errorCodeOf(error);
       if (code !== "STATE_CORRUPT" && code !== "DISK_FULL") throw error;
     }
+  }
+
+  /** Has the database know of no-ops and the like, where no batch is under way that tells it of later ones. */
+  async recordApplied(): Promise<boolean> {
+    const { context } = this;
+    const isIdle = !this.#pumping && context.open === null && !this.interactive.holding;
+    if (isIdle) await this.#options.database.advance(context.applied.value);
+    return isIdle;
   }
 
   stop(): void {
@@ -263,6 +284,7 @@ export class ShardLoop implements StateMachine {
   async #step(): Promise<boolean> {
     const { context } = this;
     if (context.stopped || context.resyncing || context.replacing) return false;
+    if (context.problems.has(ONLY_COPY_PROBLEM)) return this.#refuseWrites();
     if (this.#applier.pending && !this.#applier.gathers()) await this.#applier.applyNext();
     else if (!context.leads() || context.open !== null || this.interactive.holding) return false;
     else if (this.#checks.isUrgent) this.#checks.propose();
@@ -289,42 +311,22 @@ export class ShardLoop implements StateMachine {
     return this.#interactiveTurn;
   }
 
-  #refuseForRoom(): void {
+  #refuseAll(error: MyceliumError): void {
     this.#gateway.gather();
-    this.#batches.refuseAll(diskFull());
-    this.interactive.refuseAll(diskFull());
+    this.#batches.refuseAll(error);
+    this.interactive.refuseAll(error);
   }
 
   #refuseWrites(): false {
-    this.#gateway.gather();
-    const why = this.context.problems.get("digest")?.why ?? "";
-    const error = new MyceliumError(
-      "READ_ONLY",
-      `Cannot write: the shard is read-only because ${why}`,
+    const why = readOnlyReason(this.context.problems) ?? "";
+    this.#refuseAll(
+      new MyceliumError("READ_ONLY", `Cannot write: the shard is read-only because ${why}`),
     );
-    this.#batches.refuseAll(error);
-    this.interactive.refuseAll(error);
     return false;
   }
 
-  /** Without a majority for what the shard holds nothing is written, until there is one. */
   #setDoubt(why: string | null): void {
-    const { problems } = this.context;
-    const { logger, shard } = this.#options;
-    if (why === null) {
-      if (!problems.delete("digest")) return;
-      logger.warn("store takes writes again", { shard });
-    } else {
-      if (!problems.has("digest")) {
-        logger.error("store is read-only", { shard, reason: why });
-        this.#checks.doubt();
-      }
-      problems.set("digest", {
-        what: `shard ${shard} is read-only`,
-        why,
-        todo: "compare the replicas, keep the right one, and re-join the others (`mycelium leave --wipe`, then join)",
-      });
-    }
+    if (noteDoubt(this.context, why)) this.#checks.doubt();
     this.#pump();
   }
 

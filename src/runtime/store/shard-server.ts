@@ -38,7 +38,7 @@ export class ShardServer {
   constructor(options: ShardOptions, loop: ShardLoop) {
     this.#loop = loop;
     this.#prefix = methodPrefixOf(options.shard);
-    this.#snapshots = new SnapshotServer(loop.context);
+    this.#snapshots = new SnapshotServer(loop.context, () => loop.recordApplied());
   }
 
   /** Whether `method` is one of this shard's. */

@@ -46,6 +46,11 @@ export class Shard {
     return this.#loop.resync(reason);
   }
 
+  /** Nothing can replace a database that lost its content: says so in the status, and refuses writes. */
+  keepDamaged(reason: string): void {
+    this.#loop.keepDamaged(reason);
+  }
+
   /** Stops taking part; the database stays open for its owner to close. */
   stop(): void {
     this.#stopped = true;

@@ -8,13 +8,16 @@ import type { ShardContext } from "./shard-context.ts";
 export class SnapshotServer {
   readonly #options: ShardOptions;
   readonly #context: ShardContext;
+  readonly #recordApplied: () => Promise<unknown>;
   #current: SnapshotInfo | null = null;
   /** Of which copy of the database the current one is: what was replaced is not handed on. */
   #copy = 0;
   #making: Promise<SnapshotInfo> | null = null;
   #expiry: Timer | null = null;
 
-  constructor(context: ShardContext) {
+  /** `recordApplied` has the database know of entries without effect, which it would hear of at a checkpoint. */
+  constructor(context: ShardContext, recordApplied: () => Promise<unknown>) {
+    this.#recordApplied = recordApplied;
     this.#options = context.options;
     this.#context = context;
   }
@@ -57,6 +60,7 @@ export class SnapshotServer {
   async #make(): Promise<SnapshotInfo> {
     await this.#drop();
     this.#copy = this.#context.copyCount;
+    await this.#recordApplied();
     const info = await this.#options.database.createSnapshot((index) =>
       this.#options.log.metaAt(index),
     );

@@ -1,23 +1,14 @@
 /** Full disks and damaged ones, in three nodes: writes are refused or go on, reads go on, and all is mended by itself. */
 
 import { afterAll, expect, test } from "bun:test";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { SmallDisks, smallDisksProblem } from "../../chaos/small-disks.ts";
 import { until } from "../../cluster/processes.ts";
+import { damagePages } from "./damage-pages.ts";
 import { Lab } from "./lab.ts";
 
 const ROW_COUNT = 400;
-const PAGE_BYTES = 4_096;
 
 const lab = new Lab("disks");
 const local = { headers: { "Mycelium-Consistency": "local" } };
@@ -99,18 +90,3 @@ test("damaged database pages of a stopped node are mended from its peers and nev
   expect(written).toMatchObject({ kind: "ok", results: [[["1000"]]] });
   expect(lab.deaths).toEqual([]);
 });
-
-/** Overwrites the middle of every page but the first; how many. */
-function damagePages(directory: string): number {
-  const current = readdirSync(directory).filter((name) => name.endsWith(".sqlite"));
-  const pointer = join(directory, "current");
-  const name = existsSync(pointer) ? readFileSync(pointer, "utf8").trim() : "";
-  const file = join(directory, current.find((one) => one.startsWith(name)) ?? current[0] ?? "");
-  const pageCount = statSync(file).size / PAGE_BYTES;
-  const fd = openSync(file, "r+");
-  for (let page = 1; page < pageCount; page++) {
-    writeSync(fd, Buffer.alloc(256, 0xa5), 0, 256, page * PAGE_BYTES + 1_024);
-  }
-  closeSync(fd);
-  return pageCount - 1;
-}
