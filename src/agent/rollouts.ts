@@ -21,6 +21,7 @@ import {
 } from "../runtime/update/index.ts";
 import type { Core } from "./core.ts";
 import { SYSTEM } from "./groups.ts";
+import { leaderWatch, WITHHELD_METHOD } from "./leader-watch.ts";
 import {
   canBeSpared,
   decisionWeights,
@@ -120,10 +121,14 @@ export class Rollouts {
   }
 
   serves(method: string): boolean {
-    return this.#server?.serves(method) === true;
+    return this.#server?.serves(method) === true || method === WITHHELD_METHOD;
   }
 
   async handle(from: NodeId, method: string, payload: Uint8Array): Promise<Uint8Array> {
+    if (method === WITHHELD_METHOD) {
+      this.#decisions?.hear(payload);
+      return new Uint8Array(0);
+    }
     if (this.#server !== null) return this.#server.handle(from, method, payload);
     throw new MyceliumError("READ_ONLY", "Cannot answer: this node holds no replica of `system`");
   }
@@ -199,6 +204,7 @@ export class Rollouts {
         write: (content) => directory.write(VOTES_FILE, content),
       },
       leads: () => this.#leads(),
+      leader: leaderWatch(core),
       participants: () => participants(core),
       objection: (frozen, openedAtMs) => frozenObjection(core, frozen, openedAtMs),
       vote: (opening) => voter.vote(opening),

@@ -1,6 +1,6 @@
 /**
  * Elections: pre-vote (Raft thesis 9.6), votes (3.4, 3.6.1), and the stickiness of followers to a leader they hear
- * (4.2.3, with check-quorum on the leader's side).
+ * (4.2.3, with check-quorum on the leader's side), unless they have disowned it.
  */
 
 import type { ReplicaId, Term } from "../../base/index.ts";
@@ -41,7 +41,31 @@ export function countVotes(core: RaftCore): void {
 /** Whether a request in a later term is to be ignored, because the leader is alive as far as this replica knows. */
 export function sticksToLeader(core: RaftCore, request: VoteRequest): boolean {
   const hearsLeader = core.leader !== null && core.electionElapsed < core.options.electionTicks;
-  return !request.transfer && hearsLeader;
+  return !request.transfer && hearsLeader && !hasDisowned(core);
+}
+
+/** It may be the only one whose log can win: it is not shunned for good. */
+const SHUN_ELECTIONS = 6;
+
+/**
+ * Done with the leader of `term`, if this replica follows one there: what that leader says no longer keeps it from
+ * standing, within two election timeouts and once, nor from voting for others who stand; and it does not vote for that
+ * leader for some time. Votes that are given count as ever: telling a replica wrongly costs an election, no more. True
+ * when this is news.
+ */
+export function disownLeader(core: RaftCore, term: Term): boolean {
+  const { leader, options } = core;
+  const follows = core.role === "follower" && core.term === term;
+  if (!follows || leader === null || !isVoter(core.configuration, core.id) || hasDisowned(core))
+    return false;
+  core.disowned = { leader, term, shunTicks: SHUN_ELECTIONS * options.electionTicks };
+  core.restartElectionTimer();
+  return true;
+}
+
+/** Whether the leader of this term is one that this replica is done with. */
+export function hasDisowned(core: RaftCore): boolean {
+  return core.disowned?.term === core.term;
 }
 
 /** A request of this term, or a pre-vote for a later one. */
@@ -51,7 +75,10 @@ export function handleVoteRequest(core: RaftCore, request: VoteRequest): void {
     (core.votedFor === null && core.leader === null) ||
     (request.preVote && request.term > core.term);
   const granted =
-    isFree && core.damagedUpTo === null && core.log.isUpToDate(request.lastIndex, request.lastTerm);
+    isFree &&
+    core.damagedUpTo === null &&
+    !isShunned(core, request.from) &&
+    core.log.isUpToDate(request.lastIndex, request.lastTerm);
   const response: VoteResponse = {
     kind: "voteResponse",
     from: core.id,
@@ -80,6 +107,10 @@ export function handleVoteResponse(core: RaftCore, response: VoteResponse): void
   if (!isVoter(core.configuration, response.from) || core.votes.has(response.from)) return;
   core.votes.set(response.from, response.granted);
   countVotes(core);
+}
+
+function isShunned({ disowned }: RaftCore, candidate: ReplicaId): boolean {
+  return disowned !== null && disowned.leader === candidate && disowned.shunTicks > 0;
 }
 
 function requestVotes(core: RaftCore, preVote: boolean, transfer: boolean): void {

@@ -2,7 +2,7 @@
 
 import type { LogIndex, ReplicaId, Term } from "../../base/index.ts";
 import { replicasOf } from "./configuration.ts";
-import { campaign } from "./election.ts";
+import { campaign, hasDisowned } from "./election.ts";
 import type {
   Append,
   AppendResponse,
@@ -21,7 +21,7 @@ export function acceptLeader(core: RaftCore, message: Message): void {
     core.refuse(message, `${core.leader} leads that term`);
   }
   core.leader = message.from;
-  core.electionElapsed = 0;
+  if (!hasDisowned(core)) core.electionElapsed = 0;
 }
 
 export function handleAppend(core: RaftCore, append: Append): void {

@@ -45,6 +45,8 @@ export class RaftCore {
   term: Term;
   votedFor: ReplicaId | null;
   leader: ReplicaId | null = null;
+  /** See `disownLeader`. */
+  disowned: { readonly leader: ReplicaId; readonly term: Term; shunTicks: number } | null = null;
   commitIndex: LogIndex;
   /** The last entry handed out for applying, or part of an installed snapshot. */
   handedIndex: LogIndex;
@@ -333,10 +335,6 @@ export class RaftCore {
   get awaitsOwnVote(): boolean {
     const isPending = this.#pending.some(({ selfVoteTerm }) => selfVoteTerm === this.term);
     return this.role === "candidate" && (isPending || this.#selfVoteTerm === this.term);
-  }
-
-  get hasPendingWrite(): boolean {
-    return this.#pending.length > 0;
   }
 
   takeWrite(): {

@@ -282,6 +282,32 @@ test("a transfer that is asked for again and again still ends", () => {
   expect(subject.node.canPropose).toBe(true);
 });
 
+test("a leader that is disowned gets no vote for some elections' time, and then again", () => {
+  const subject = new Subject();
+  subject.node.step(append(2, [1, 1], []));
+  expect(subject.node.disown(asTerm(1))).toBe(false);
+  expect(subject.node.disown(asTerm(2))).toBe(true);
+  expect(subject.node.disown(asTerm(2))).toBe(false);
+  const asks = (from: typeof B, term: number): boolean => {
+    subject.take();
+    subject.node.step({
+      kind: "voteRequest",
+      from,
+      to: A,
+      term: asTerm(term),
+      preVote: true,
+      transfer: false,
+      lastIndex: asLogIndex(9),
+      lastTerm: asTerm(term),
+    });
+    return subject.take().some((one) => one.kind === "voteResponse" && one.granted);
+  };
+  expect(asks(B, 9)).toBe(false);
+  expect(asks(C, 9)).toBe(true);
+  for (let tick = 0; tick < 6 * DEFAULT_RAFT_OPTIONS.electionTicks; tick++) subject.node.tick();
+  expect(asks(B, 99)).toBe(true);
+});
+
 test("messages for an earlier life of this replica are ignored", () => {
   const subject = new Subject();
   subject.node.step({ ...append(9, [1, 1], []), to: asReplicaId("a#1") });

@@ -23,7 +23,7 @@ import {
   makeConfiguration,
 } from "./configuration.ts";
 import { nextConfiguration } from "./configuration-change.ts";
-import { countVotes } from "./election.ts";
+import { countVotes, disownLeader } from "./election.ts";
 import {
   BOOTSTRAP_INDEX,
   entrySizeBytes,
@@ -180,6 +180,11 @@ export class RaftNode {
     if (core.leader === null) return false;
     core.emit({ kind: "readRequest", from: core.id, to: core.leader, term: core.term, context });
     return true;
+  }
+
+  /** See `disownLeader`. */
+  disown(term: Term): boolean {
+    return disownLeader(this.#core, term);
   }
 
   /** The write with this sequence and all before it are durable. */

@@ -1,6 +1,6 @@
 /** What the passing of time does to a replica, and when it will do something next. */
 
-import { campaignPreVote } from "./election.ts";
+import { campaign, campaignPreVote, hasDisowned } from "./election.ts";
 import { tickLeader } from "./leading.ts";
 import type { RaftCore } from "./raft-core.ts";
 
@@ -11,12 +11,16 @@ export function tickReplica(core: RaftCore): void {
     return;
   }
   if (core.stateWaitTicks > 0) core.stateWaitTicks--;
+  if (core.disowned !== null && core.disowned.shunTicks > 0) core.disowned.shunTicks--;
   core.electionElapsed++;
   if (core.electionElapsed < core.electionTimeout) return;
   // A disk that is slower than the timeout must not keep a candidate from ever winning.
   if (core.awaitsOwnVote) core.restartElectionTimer();
-  else if (core.isEligible) campaignPreVote(core);
-  else {
+  else if (core.isEligible) {
+    // A leader that is still heard would end each pre-vote with its next message.
+    if (hasDisowned(core)) campaign(core, false);
+    else campaignPreVote(core);
+  } else {
     core.restartElectionTimer();
     // It has not been heard for long; asking it for reads is in vain.
     core.leader = null;

@@ -63,6 +63,7 @@ export class Decision {
   readonly bound: DecisionBound;
   readonly #weights: ReadonlyMap<NodeId, number>;
   readonly #commits = new Map<NodeId, Commit>();
+  readonly #logged = new Set<NodeId>();
   readonly #reveals = new Map<NodeId, Reveal>();
   readonly #equivocations = new Map<NodeId, Equivocation>();
   #revealsOpenedAtMs: number | null = null;
@@ -120,6 +121,16 @@ export class Decision {
     return this.#weights.has(node);
   }
 
+  /** 0 for one that takes no part. */
+  weightOf(node: NodeId): number {
+    return this.#weights.get(node) ?? 0;
+  }
+
+  /** Whether a participant's commit is in the log at all, in time or too late to count. */
+  hasLogged(node: NodeId): boolean {
+    return this.#logged.has(node);
+  }
+
   /** Whether everybody who takes part has committed: nothing is gained by waiting. */
   get allCommitted(): boolean {
     return this.#commits.size === this.#weights.size;
@@ -144,7 +155,9 @@ export class Decision {
 
   /** Takes a statement whose signature and network hold, at the log's time. Whatever does not fit is void. */
   apply(statement: DecisionStatement, part: SignedPart, atMs: number): void {
-    if (this.#outcome !== null || !this.#weights.has(statement.author)) return;
+    if (!this.#weights.has(statement.author)) return;
+    if (statement.type === "commit") this.#logged.add(statement.author);
+    if (this.#outcome !== null) return;
     if (statement.type === "commit") this.#commit(statement, part, atMs);
     if (statement.type === "reveal") this.#reveal(statement, part);
     if (statement.type === "deadline" && atMs >= (this.deadlineAtMs ?? Number.POSITIVE_INFINITY)) {
@@ -188,11 +201,7 @@ export class Decision {
   }
 
   #committedWeight(): number {
-    return [...this.#commits.keys()].reduce((sum, node) => sum + this.#weightOf(node), 0);
-  }
-
-  #weightOf(node: NodeId): number {
-    return this.#weights.get(node) ?? 0;
+    return [...this.#commits.keys()].reduce((sum, node) => sum + this.weightOf(node), 0);
   }
 
   /** Reveals of those who did not say two things. */
@@ -203,7 +212,7 @@ export class Decision {
   #tally(): Map<DecisionValue, number> {
     const tally = new Map<DecisionValue, number>();
     for (const [node, { value }] of this.#counted()) {
-      if (value !== null) tally.set(value, (tally.get(value) ?? 0) + this.#weightOf(node));
+      if (value !== null) tally.set(value, (tally.get(value) ?? 0) + this.weightOf(node));
     }
     return tally;
   }

@@ -35,3 +35,11 @@ export {
 } from "./decision-weights.ts";
 export { type Decider, frozenProblem } from "./frozen-participants.ts";
 export { VALIDATOR_WEIGHT_MAX, voteWeight } from "./vote-weight.ts";
+export { type Following, type Missing, WithheldCommits } from "./withheld-commits.ts";
+export {
+  decodeSaid,
+  encodeSaid,
+  openCommit,
+  openWithheld,
+  signWithheld,
+} from "./withheld-statement.ts";

@@ -587,3 +587,54 @@ test("a member that may not vote deposes no leader and plays none, whatever it s
   expect(propose(leader, "x")).toBe(true);
   expect(await world.until(() => nodes.every((node) => node.texts().length === 1))).toBe(true);
 });
+
+/** The leader's writes go on all the while: its messages come far more often than once in an election timeout. */
+async function withWrites(world: World, node: TestNode, holds: () => boolean): Promise<boolean> {
+  for (let count = 0; count < 500 && !holds(); count++) {
+    propose(node, `w${count}`);
+    await world.run(20);
+  }
+  return holds();
+}
+
+test("a leader that both others disown is replaced while it is heard, and may follow", async () => {
+  const world = new World();
+  const { leader, followers } = await startThree(world);
+  const { term } = leader.machine.log.leadership();
+  for (const node of followers) node.consensus.disown(GROUP, term, "test");
+  expect(await withWrites(world, leader, () => followers.some((node) => node.leads))).toBe(true);
+  const successor = followers.find((node) => node.leads)!;
+  expect(await world.until(() => leader.machine.log.leadership().leader === successor.id)).toBe(
+    true,
+  );
+  const { term: later } = successor.machine.log.leadership();
+  await world.run(5_000);
+  expect(successor.machine.log.leadership()).toMatchObject({ term: later, ready: true });
+});
+
+test("disowning the leader of another term changes nothing, nor does it of oneself or by a learner", async () => {
+  const world = new World();
+  const { leader, nodes } = await startThree(world);
+  const learner = await startNode(world, "d");
+  const target = configurationOf(MEMBERS, ["d"]);
+  const changed = leader.consensus.changeMembers(GROUP, target, 10_000);
+  await world.run(2_000);
+  await changed;
+  const { term } = leader.machine.log.leadership();
+  for (const node of nodes) node.consensus.disown(GROUP, asTerm(term - 1), "test");
+  for (const node of [leader, learner]) node.consensus.disown(GROUP, term, "test");
+  await world.run(5_000);
+  expect(leader.machine.log.leadership()).toMatchObject({ term, ready: true });
+});
+
+test("one that disowns a leader the others keep costs an election, and all follow one leader again", async () => {
+  const world = new World();
+  const { leader, followers, nodes } = await startThree(world);
+  const { term } = leader.machine.log.leadership();
+  followers[0]!.consensus.disown(GROUP, term, "test");
+  await world.run(5_000);
+  const led = nodes.map((node) => node.machine.log.leadership());
+  expect(new Set(led.map((one) => one.leader)).size).toBe(1);
+  expect(led.filter((one) => one.ready).length).toBe(1);
+  expect(led[0]!.term).toBeGreaterThan(term);
+});

@@ -21,6 +21,7 @@ import {
   nodeOfReplica,
   present,
   type ReplicaId,
+  type Term,
 } from "../../base/index.ts";
 import {
   bootstrapSnapshot,
@@ -199,6 +200,11 @@ export class Consensus {
   /** 0 to 1, for all groups: better nodes stand earlier for election. */
   setPerformance(performance: number): void {
     for (const group of this.#groups.values()) group.node.setPerformance(performance);
+  }
+
+  /** This node is done with a group's leader of `term`: it stands, and votes, against it. See `disownLeader`. */
+  disown(group: GroupId, term: Term, reason: string): void {
+    if (this.#isRunning) this.#groups.get(group)?.disown(term, reason);
   }
 
   // Views.

@@ -10,6 +10,7 @@ import {
   messageOf,
   nodeOfReplica,
   type ReplicaId,
+  type Term,
 } from "../../base/index.ts";
 import {
   BOOTSTRAP_INDEX,
@@ -144,6 +145,13 @@ export class HostedGroup implements GroupLog {
     const refusal = this.node.transferLeadership(null);
     if (refusal === "notLeader") return;
     this.#logger.info("handing leadership over", { reason, refusal });
+    this.#host.wake(this);
+  }
+
+  /** Has this replica try for another leader than that of `term`. */
+  disown(term: Term, reason: string): void {
+    if (this.#isClosed || !this.node.disown(term)) return;
+    this.#logger.warn("not following the leader any more", { term, reason });
     this.#host.wake(this);
   }
 

@@ -60,6 +60,7 @@ class Voters {
       clock: this.clock,
       logger: new MemoryLogger(() => {}),
       leads: () => this.leader === i,
+      leader: { following: () => null, tell: () => {}, disown: () => {} },
       participants: () =>
         decisionParticipants(new Map([...this.members].slice(0, this.biased === i ? 3 : 9))),
       objection: (frozen, openedAtMs) => {

@@ -29,6 +29,7 @@ import {
 import type { Clock, Logger, Timer } from "../../ports/index.ts";
 import type { DecisionStore } from "./decision-store.ts";
 import { VoteBook, type VoteFile } from "./vote-book.ts";
+import { type LeaderWatch, type WithheldTiming, WithheldWatch } from "./withheld-watch.ts";
 
 /** Null value: against it, for this reason. */
 export interface Vote {
@@ -39,12 +40,14 @@ export interface Vote {
 export interface DecisionLoopOptions {
   readonly network: NetworkId;
   readonly key: NodeKey;
-  readonly store: DecisionStore;
+  readonly store: Pick<DecisionStore, "makeTable" | "after" | "add" | "open">;
   readonly voteFile: VoteFile;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whether this node leads shard `system`. */
   readonly leads: () => boolean;
+  /** What it can do about a leader that keeps votes out of the log. */
+  readonly leader: LeaderWatch;
   /** Who decides, as this node knows the members: `decisionParticipants`. */
   readonly participants: () => readonly Participant[];
   /** What is wrong with the participants that somebody froze; null when they are the network's. */
@@ -57,7 +60,7 @@ export interface DecisionLoopOptions {
   readonly timing?: Partial<DecisionTiming>;
 }
 
-export interface DecisionTiming {
+export interface DecisionTiming extends WithheldTiming {
   /** Between rounds while something is about to happen. */
   readonly roundMs: number;
   /** Between rounds while votes are waited for, which operators may take days for; what is new is told anyway. */
@@ -82,7 +85,11 @@ const TIMING: DecisionTiming = {
   overdueMs: 10_000,
   endAgainMs: 1_000,
   strangeMs: 10_000,
+  withheldMs: 10_000,
+  giveMs: 400,
 };
+/** Reveals wait for a commit that is withheld, so that another leader may write it, for this part of their time. */
+const AWAITED_SHARE = 0.8;
 
 export class DecisionLoop {
   readonly #options: DecisionLoopOptions;
@@ -90,6 +97,7 @@ export class DecisionLoop {
   readonly #book: VoteBook;
   readonly #log: DecisionLog;
   readonly #self: NodeId;
+  readonly #withheld: WithheldWatch;
   /** By operation and what would end; monotonic. */
   readonly #endAgainAtMs = new Map<string, number>();
   #seq = 0;
@@ -105,11 +113,18 @@ export class DecisionLoop {
     this.#book = new VoteBook(options.voteFile);
     this.#log = new DecisionLog(options.network);
     this.#self = options.key.nodeId;
+    const log = () => this.#log;
+    this.#withheld = new WithheldWatch({ ...options, log, timing: this.#timing });
   }
 
   /** As this node has read it. */
   log(): DecisionLog {
     return this.#log;
+  }
+
+  /** What another validator sent through `LeaderWatch.tell`. Throws MALFORMED. */
+  hear(payload: Uint8Array): void {
+    this.#withheld.hear(payload);
   }
 
   /** The shard changed, or something a vote depends on. */
@@ -125,6 +140,7 @@ export class DecisionLoop {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#withheld.stop();
   }
 
   /**
@@ -162,7 +178,10 @@ export class DecisionLoop {
     while (this.#again && !this.#stopped) {
       this.#again = false;
       try {
-        if (await this.#read()) this.#options.onChange();
+        if (await this.#read()) {
+          this.#withheld.look();
+          this.#options.onChange();
+        }
         for (const decision of this.#open()) await this.#act(decision);
       } catch (error) {
         if (this.#stopped) return;
@@ -203,7 +222,6 @@ export class DecisionLoop {
         if (logged.seq <= this.#seq) continue;
         this.#seq = logged.seq;
         this.#log.apply(logged);
-
         isNew = true;
       }
       if (page.length === 0) return isNew;
@@ -228,7 +246,9 @@ export class DecisionLoop {
     }
     const head = this.#head(decision);
     const commitment = commitmentOf({ ...head, value: vote.value, salt: this.#salt(decision) });
-    await this.#add({ ...head, type: "commit", commitment });
+    const row = this.#rowOf({ ...head, type: "commit", commitment });
+    this.#withheld.committing(row.part);
+    await this.#options.store.add(row);
   }
 
   /** Whoever froze other participants than the members may have left out those who would be against. */
@@ -249,7 +269,10 @@ export class DecisionLoop {
     if (openedAtMs === null || !decision.hasCommitted(this.#self)) return false;
     if (decision.hasRevealed(this.#self)) return false;
     if (decision.allCommitted || !decision.takesCommits) return true;
-    return this.#options.clock.wallMs() >= openedAtMs + this.#timing.graceMs;
+    const { graceMs } = this.#timing;
+    const isAwaited = this.#withheld.misses(decision.operation);
+    const awaitedMs = isAwaited ? AWAITED_SHARE * decision.opening.revealMs : 0;
+    return this.#options.clock.wallMs() >= openedAtMs + Math.max(graceMs, awaitedMs);
   }
 
   async #reveal(decision: Decision): Promise<void> {

@@ -7,10 +7,14 @@ import {
   type DecisionStatement,
   decisionParticipants,
   decodeCertificate,
+  decodeSaid,
   encodeCertificate,
+  encodeSaid,
   openStatement,
+  openWithheld,
   saltOf,
   signStatement,
+  signWithheld,
   verifyCertificate,
 } from "../../../src/domain/trust/index.ts";
 import { VoteBook } from "../../../src/runtime/decision/vote-book.ts";
@@ -47,6 +51,15 @@ const STATEMENTS = [
   signed(leader, { type: "close" }),
 ];
 
+const ACCUSATION = {
+  network: network.id,
+  operation: 1,
+  author: leader.nodeId,
+  leader: ids.find((id) => id !== leader.nodeId) ?? leader.nodeId,
+  term: 7,
+  commit: STATEMENTS[1] ?? signed(leader, {}),
+} as const;
+
 export function certificate(): Uint8Array {
   const log = new DecisionLog(network.id);
   for (const part of STATEMENTS) log.apply({ part, atMs: NOW_MS });
@@ -70,6 +83,15 @@ export const decisionSamples: readonly Sample[] = [
       },
     };
   }),
+  {
+    name: "accusation of a leader that withholds a commit",
+    form: "cbor",
+    writers: ["signWithheld", "encodeSaid"].map(
+      (name) => `domain/trust/withheld-statement.ts ${name}`,
+    ),
+    write: () => encodeSaid(signWithheld(leader, ACCUSATION)),
+    read: (bytes) => openWithheld(decodeSaid(bytes), network.id),
+  },
   {
     name: "certificate of a decision",
     form: "cbor",

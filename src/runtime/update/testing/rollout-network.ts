@@ -264,6 +264,7 @@ export class RolloutNetwork {
         },
       },
       leads: () => this.leader === node && node.isUp,
+      leader: { following: () => null, tell: () => {}, disown: () => {} },
       participants: () => decisionParticipants(this.#members()),
       objection: () => null,
       vote: (opening) => voter.vote(opening),
