@@ -76,6 +76,7 @@ export class Faults {
     "disk-full": (machine) => this.#fillDisk(machine),
     "change-weight": () => this.#changeMembers(true),
     "change-members": () => this.#changeMembers(false),
+    disown: () => this.#disown(),
   };
 
   #pick(): Machine {
@@ -249,6 +250,13 @@ export class Faults {
     return this.#world.machines.every(
       (other) => other === machine || other.process?.isHealthy(MAIN) === true,
     );
+  }
+
+  /** Some take their leader for one that does not do its duty, rightly or not. */
+  #disown(): void {
+    for (const machine of this.#world.running()) {
+      if (this.#random.below(2) === 0) machine.process?.disown(MAIN);
+    }
   }
 
   #fillDisk(machine: Machine): void {

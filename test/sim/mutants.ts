@@ -37,6 +37,17 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "disowned-leader-is-followed-by-any",
+    patches: [
+      {
+        file: `${RAFT}/election.ts`,
+        find: "core.log.isUpToDate(request.lastIndex, request.lastTerm);",
+        replace:
+          "(core.disowned !== null || core.log.isUpToDate(request.lastIndex, request.lastTerm));",
+      },
+    ],
+  },
+  {
     name: "vote-not-persisted",
     patches: [
       {
@@ -339,8 +350,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: `${RAFT}/election.ts`,
-        find: "isFree && core.damagedUpTo === null && core.log",
-        replace: "isFree && core.log",
+        find: "core.damagedUpTo === null &&",
+        replace: "",
       },
       {
         file: `${RAFT}/raft-core.ts`,

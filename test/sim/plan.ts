@@ -20,6 +20,7 @@ export const FAULTS = [
   "disk-full",
   "change-weight",
   "change-members",
+  "disown",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];

@@ -159,6 +159,11 @@ export class SimProcess {
     return this.#consensus.replica(group);
   }
 
+  disown(group: GroupId): void {
+    const { term } = this.#consensus.groupStatus(group) ?? {};
+    if (term !== undefined) this.#consensus.disown(group, term, "the simulator says so");
+  }
+
   handOver(group: GroupId): void {
     this.#shards.get(group)?.log.handOver("the simulator says so");
   }
