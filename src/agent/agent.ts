@@ -232,7 +232,7 @@ export class Agent {
   }
 
   #startLinks(): Promise<{ readonly port: number }> {
-    const { consensus, host, links, membership, shards, transport } = this.#core;
+    const { consensus, host, links, membership, transport } = this.#core;
     return transport.start({
       admit: (hello) => membership.admit(hello),
       linkUp: (hello, address) => {
@@ -253,9 +253,7 @@ export class Agent {
       },
       request: (from, method, payload) =>
         answerPeer(from, method, payload, {
-          shards: shards.map((one) => one.shard),
-          membership,
-          store: this.#core.store,
+          core: this.#core,
           discovery: this.#discovery,
           others: [this.#rollouts, this.#updates],
         }),

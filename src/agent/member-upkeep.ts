@@ -13,15 +13,17 @@ import {
   decodeMemberList,
   encodeAnnouncement,
   encodeMemberList,
+  type Member,
   type MemberList,
   type MemberStore,
   type Membership,
+  signAnnouncement,
 } from "../runtime/membership/index.ts";
 import type { Host } from "./core.ts";
 import { SYSTEM } from "./groups.ts";
 import type { Links } from "./links.ts";
 import { MEMBERS_FILE, type NodeState } from "./node-state.ts";
-import { MEMBERS_METHOD } from "./peer-requests.ts";
+import { ANNOUNCE_METHOD, MEMBERS_METHOD } from "./peer-requests.ts";
 
 const RETRY_MS = 500;
 /** Nodes without a replica of `system` ask a validator this often. */
@@ -31,7 +33,7 @@ const ASK_TIMEOUT_MS = 5_000;
 /** What it needs of a running node. */
 export interface UpkeepParts {
   readonly grant: Grant;
-  readonly state: Pick<NodeState, "network">;
+  readonly state: Pick<NodeState, "network" | "key">;
   readonly host: Pick<Host, "clock" | "logger" | "onFatal">;
   readonly directory: Pick<StateDirectory, "read" | "write">;
   readonly links: Links;
@@ -47,21 +49,25 @@ export async function readMemberList(
   core: Omit<UpkeepParts, "directory" | "onApplied">,
 ): Promise<MemberList | null> {
   if (core.store !== null) return core.store.readAll();
+  const encoded = await askValidators(core, MEMBERS_METHOD, new Uint8Array(0));
+  return encoded === null ? null : decodeMemberList(encoded);
+}
+
+/** The first answer of a linked validator; null when none has one. */
+async function askValidators(
+  core: Omit<UpkeepParts, "directory" | "onApplied">,
+  method: string,
+  payload: Uint8Array,
+): Promise<Uint8Array | null> {
   const validators = core.membership
     .members()
     .filter(({ id, role }) => role === "validator" && core.links.isUp(id));
   for (const { id } of validators) {
     try {
-      const encoded = await core.transport.request(
-        id,
-        MEMBERS_METHOD,
-        new Uint8Array(0),
-        ASK_TIMEOUT_MS,
-      );
-      return decodeMemberList(encoded);
+      return await core.transport.request(id, method, payload, ASK_TIMEOUT_MS);
     } catch (error) {
       if (errorCodeOf(error) === undefined) throw error;
-      core.host.logger.warn("member list not answered", { node: id, reason: messageOf(error) });
+      core.host.logger.warn("not answered", { node: id, method, reason: messageOf(error) });
     }
   }
   return null;
@@ -131,7 +137,7 @@ export class MemberUpkeep {
   async #upkeep(): Promise<void> {
     try {
       if (this.#core.store !== null) await this.#record();
-      else this.#refresh();
+      else await this.#tell();
     } catch (error) {
       if (errorCodeOf(error) === undefined) return this.#core.host.onFatal(error);
       this.#core.host.logger.debug("not announced yet, will retry", { reason: messageOf(error) });
@@ -153,12 +159,24 @@ export class MemberUpkeep {
     await membership.refresh();
     const listed = membership.member(grant.member);
     if (listed === undefined) return;
-    const current = Buffer.compare(
-      encodeAnnouncement(listed),
-      encodeAnnouncement(this.#announcement),
-    );
-    if (current !== 0) await store.announce(grant.member, this.#announcement, host.clock.wallMs());
+    if (!this.#isKnown(listed))
+      await store.announce(grant.member, this.#announcement, host.clock.wallMs());
     this.#announced = true;
+  }
+
+  /** Of a node that cannot write: a validator records it, and the list tells whether that came to pass. */
+  async #tell(): Promise<void> {
+    const { grant, membership, state } = this.#core;
+    await membership.refresh();
+    const listed = membership.member(grant.member);
+    if (listed === undefined || this.#isKnown(listed)) return;
+    const signed = signAnnouncement(state.key, state.network.id, this.#announcement);
+    await askValidators(this.#core, ANNOUNCE_METHOD, signed);
+  }
+
+  #isKnown(listed: Member): boolean {
+    const [known, said] = [encodeAnnouncement(listed), encodeAnnouncement(this.#announcement)];
+    return Buffer.compare(known, said) === 0;
   }
 
   #changed(list: MemberList): void {

@@ -1,3 +1,4 @@
+export { openAnnouncement, signAnnouncement } from "./announcement-statement.ts";
 export {
   decideReplicas,
   type PlacementInput,

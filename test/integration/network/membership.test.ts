@@ -93,6 +93,23 @@ test("a miner joins, reads, and may not write", async () => {
   }
 });
 
+test("a miner that starts again under another address is known by it to all", async () => {
+  await miner.kill("SIGTERM");
+  const moved = { MYCELIUM_ADVERTISE: `${miner.place.host},localhost` };
+  const again = lab.machineAt(miner.place, "moved", moved, miner.state);
+  again.start();
+  for (const node of [first, second]) {
+    await until("the new address", async () => {
+      const { peers } = await node.status();
+      const addresses = peers.find(({ role }) => role === "miner")?.addresses ?? [];
+      return addresses.includes(`localhost:${miner.place.peerPort}`) || null;
+    });
+  }
+  await again.kill("SIGTERM");
+  miner.start();
+  await miner.untilHealthy(2);
+});
+
 test("status for people is one screen and names the network, peers and shards", async () => {
   const { status, out } = await first.run(["status"]);
   expect(status).toBe(0);
