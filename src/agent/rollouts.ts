@@ -19,6 +19,7 @@ import {
   RolloutStore,
   RolloutVoter,
 } from "../runtime/update/index.ts";
+import { CanaryComparison } from "./canary-comparison.ts";
 import type { Core } from "./core.ts";
 import { SYSTEM } from "./groups.ts";
 import { leaderWatch, WITHHELD_METHOD } from "./leader-watch.ts";
@@ -216,10 +217,12 @@ export class Rollouts {
   #makeLeader(): RolloutLeader | null {
     const { core, reach } = this.#options;
     if (reach.store === null || this.#decisions === null) return null;
+    const comparison = new CanaryComparison(core, () => this.wake());
     return new RolloutLeader({
       store: reach.store,
       decisions: this.#decisions,
       surroundings: () => surroundings(core),
+      compare: (node) => comparison.of(node),
       running: () => this.running(),
       ...core.host,
     });

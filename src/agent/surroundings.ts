@@ -63,7 +63,7 @@ export function runningVersions(
 }
 
 export function surroundings(core: Core): Surroundings {
-  const { consensus, grant, links, membership, shards } = core;
+  const { consensus, grant, links, membership } = core;
   const members = membership
     .members()
     .filter(({ class: kind, state }) => kind !== "hypha" && state === "active")
@@ -76,10 +76,6 @@ export function surroundings(core: Core): Surroundings {
     members,
     away: awayFrom(core, members),
     unseenMs: (node) => (node === grant.member ? 0 : links.unseenMs(node)),
-    digestsAgree: shards.every(({ shard }) => {
-      const { problems, readOnly, resyncing } = shard.status();
-      return problems.length === 0 && readOnly === null && !resyncing;
-    }),
   };
 }
 

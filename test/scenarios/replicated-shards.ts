@@ -25,7 +25,12 @@ import {
 import { type Batch, encodeBatch } from "../../src/domain/replication/index.ts";
 import { encodeCbor } from "../../src/domain/wire/index.ts";
 import type { GroupLog, LogEntry } from "../../src/ports/index.ts";
-import { SHARD_LIMITS, Shard } from "../../src/runtime/store/index.ts";
+import {
+  type ComparisonState,
+  SHARD_LIMITS,
+  Shard,
+  type ShardLimits,
+} from "../../src/runtime/store/index.ts";
 
 const COMMIT_MS = 1;
 const TRANSFER_MS = 5;
@@ -62,7 +67,10 @@ export class ReplicatedShards {
   #term = 1;
   #requestCount = 0;
 
-  private constructor(names: readonly string[]) {
+  readonly #limits: ShardLimits;
+
+  private constructor(names: readonly string[], limits: Partial<ShardLimits>) {
+    this.#limits = { ...LIMITS, ...limits };
     this.#replicas = names.map((name) => ({
       node: asNodeId(name),
       disk: new MemoryShardDisk(),
@@ -76,8 +84,15 @@ export class ReplicatedShards {
   }
 
   /** Equal weights; the first one leads. */
-  static async start(...names: string[]): Promise<ReplicatedShards> {
-    const shards = new ReplicatedShards(names);
+  static start(...names: string[]): Promise<ReplicatedShards> {
+    return ReplicatedShards.startWith({}, ...names);
+  }
+
+  static async startWith(
+    limits: Partial<ShardLimits>,
+    ...names: string[]
+  ): Promise<ReplicatedShards> {
+    const shards = new ReplicatedShards(names, limits);
     for (const name of names) await shards.open(name);
     return shards;
   }
@@ -186,6 +201,19 @@ export class ReplicatedShards {
     const payload = encodeCbor({ index, digest: new Uint8Array(32).fill(7) });
     const answer = shard.handle(asNodeId(name), "store/main/digest-report", payload);
     return this.scheduler.settle(answer);
+  }
+
+  /** What the leader finds out about a replica. */
+  compare(name: string): ComparisonState | undefined {
+    return this.#replica(this.#leader).shard?.compare(asNodeId(name));
+  }
+
+  /** What a replica says of another to whoever takes it for the leader. */
+  ask(name: string, about: string): Promise<unknown> {
+    const shard = this.#replica(name).shard;
+    if (shard === null) throw new Error(`${name} is down`);
+    const payload = encodeCbor({ node: about });
+    return this.scheduler.settle(shard.handle(asNodeId("x"), "store/main/digest-compare", payload));
   }
 
   /** Lets virtual time pass until it is so. Throws after a minute of it. */
@@ -306,7 +334,7 @@ export class ReplicatedShards {
       onFatal: (error: unknown) => {
         throw error;
       },
-      limits: LIMITS,
+      limits: this.#limits,
     };
   }
 

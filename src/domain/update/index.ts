@@ -73,8 +73,8 @@ export {
   versionProblem,
 } from "./rollout-proposal.ts";
 export { type GroupVoters, mayGoDown } from "./rollout-quorum.ts";
-export { type RolloutWorld, stepRollout, type Verdict } from "./rollout-step.ts";
-export { plannedWaves, type WaveWorld } from "./rollout-waves.ts";
+export { type Comparison, type RolloutWorld, stepRollout, type Verdict } from "./rollout-step.ts";
+export { comparedCanary, plannedWaves, type WaveWorld } from "./rollout-waves.ts";
 export {
   parseShippedTrailer,
   type ShippedTrailer,

@@ -21,6 +21,7 @@ import {
 } from "./rollout-proposal.ts";
 import { mayGoDown } from "./rollout-quorum.ts";
 import {
+  type Comparison,
   GRANT_LIMIT_MS,
   OFFLINE_MS,
   type RolloutWorld,
@@ -86,7 +87,7 @@ class Network {
   members: readonly NodeId[];
   leader = A;
   voters: readonly NodeId[];
-  digestsAgree = true;
+  comparison: Comparison = { result: "agrees" };
   plan: RolloutPlan;
 
   constructor(size = 3, plan = updatePlan(RELEASE, [], { operation: 1, nowMs: 0 })) {
@@ -129,7 +130,7 @@ class Network {
       ),
       unseenMs: (node) => this.unseen.get(node) ?? 0,
       stillMs: (node) => this.still.get(node) ?? 0,
-      digestsAgree: this.digestsAgree,
+      comparison: this.comparison,
       verdict: { result: "decided", certificate: Uint8Array.of(1) },
     };
   }
@@ -257,15 +258,46 @@ describe("a rollout", () => {
     expect(network.granted()).toEqual([B]);
     network.windows.clear();
     network.phases.set(B, "healthy");
-    network.digestsAgree = false;
+    network.comparison = { result: "open" };
     expect(network.step().reason).toContain("SQLite");
-    network.digestsAgree = true;
+    network.comparison = { result: "agrees" };
     network.unseen.set(B, 10);
     expect(network.step().reason).toContain("away");
     expect(network.granted()).toEqual([]);
     network.unseen.clear();
     network.step();
     expect(network.granted()).toEqual([C]);
+  });
+
+  test("that brings another SQLite stops at a canary whose data differs, and says why", () => {
+    for (const phase of ["switched", "healthy"] as const) {
+      const network = new Network();
+      network.plan = { ...network.plan, changesSqlite: true };
+      network.step(2);
+      network.all("staged").step();
+      network.phases.set(B, phase);
+      network.comparison = { result: "differs", why: "its table t1 differs from the majority's" };
+      expect(network.step(3)).toMatchObject({ state: "reverted" });
+      expect(network.plan.reason).toStartWith(
+        `node ${B} runs another SQLite, and its table t1 differs from the majority's; take it back`,
+      );
+      expect(network.granted().filter((node) => node !== B)).toEqual([]);
+      expect(network.plan.waves).toBe(1);
+    }
+  });
+
+  test("with the SQLite of before, or past its first wave, is not held up by a comparison", () => {
+    const network = new Network(4);
+    network.step();
+    network.all("staged").step();
+    network.phases.set(B, "healthy");
+    network.comparison = { result: "open" };
+    network.step();
+    expect(network.granted()).toEqual([C]);
+    network.plan = { ...network.plan, changesSqlite: true };
+    network.phases.set(C, "healthy");
+    network.step();
+    expect(network.granted()).toEqual([IDS[3] as NodeId]);
   });
 
   test("takes a grant back when the window closes before it is used", () => {

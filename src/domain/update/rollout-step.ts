@@ -4,7 +4,8 @@
  *
  * - Nothing switches but what was granted, and a grant is used only by a claim on the very plan that gives it.
  * - One wave at a time, the canary alone first; the next begins when all of the last are through.
- * - Whoever reverts, or does not come back, ends the plan: nobody else switches.
+ * - Whoever reverts, or does not come back, ends the plan: nobody else switches. So does a canary that runs another
+ *   SQLite and holds other data; until it is known to hold the same, no wave follows it.
  * - Whoever is away or unable is left out, so that every plan ends.
  */
 
@@ -18,6 +19,7 @@ import {
 } from "./rollout-plan.ts";
 import {
   canaryPassed,
+  comparedCanary,
   grantsAreSafe,
   isInFlight,
   isSettled,
@@ -31,6 +33,12 @@ export type Verdict =
   | { readonly result: "decided"; readonly certificate: Uint8Array }
   | { readonly result: "rejected"; readonly reason: string };
 
+/** Whether a node's data is the majority's, in all shards that it holds. */
+export type Comparison =
+  | { readonly result: "open" }
+  | { readonly result: "agrees" }
+  | { readonly result: "differs"; readonly why: string };
+
 export interface RolloutWorld extends WaveWorld {
   /** Members that run a core: all but clients. */
   readonly members: readonly NodeId[];
@@ -40,8 +48,8 @@ export interface RolloutWorld extends WaveWorld {
   readonly unseenMs: (node: NodeId) => number;
   /** Since this leader first saw the node as it stands in the plan. */
   readonly stillMs: (node: NodeId) => number;
-  /** Whether the nodes that switched hold the same data as the others. */
-  readonly digestsAgree: boolean;
+  /** What was found out about the data of `comparedCanary`. */
+  readonly comparison: Comparison;
   readonly verdict: Verdict;
 }
 
@@ -65,11 +73,11 @@ export function stepRollout(plan: RolloutPlan, world: RolloutWorld): RolloutPlan
     case "reverted":
       return observe(plan, world);
     case "paused":
-      return stopOnFailure(observe(plan, world));
+      return stopOnDifference(stopOnFailure(observe(plan, world)), world);
     case "done":
       return finalise(grant(observe(plan, world), world));
     default: {
-      const observed = stopOnFailure(observe(plan, world));
+      const observed = stopOnDifference(stopOnFailure(observe(plan, world)), world);
       return isOf(observed, "approved", "rolling") ? end(grant(observed, world)) : observed;
     }
   }
@@ -174,6 +182,15 @@ function stopOnFailure(plan: RolloutPlan): RolloutPlan {
   return { ...plan, state: "reverted", reason, nodes: withoutGrants(plan.nodes) };
 }
 
+/** Another SQLite that writes other data goes no further, however well it runs. */
+function stopOnDifference(plan: RolloutPlan, { comparison }: RolloutWorld): RolloutPlan {
+  const canary = comparedCanary(plan);
+  if (canary === null || comparison.result !== "differs") return plan;
+  const what = `node ${canary} runs another SQLite, and ${comparison.why}`;
+  const reason = asReason(`${what}; take it back with \`mycelium update rollback\``);
+  return { ...plan, state: "reverted", reason, nodes: withoutGrants(plan.nodes) };
+}
+
 function grant(plan: RolloutPlan, world: RolloutWorld): RolloutPlan {
   if (hasFailed(plan)) return plan;
   if (!grantsAreSafe(plan, world) && plan.nodes.some(isUnused)) {
@@ -210,7 +227,7 @@ function hindrance(plan: RolloutPlan, world: RolloutWorld): string | null {
   if (waiting.every(({ phase, windowOpen }) => phase === "staged" && !windowOpen)) {
     return "waits for the nodes' maintenance windows";
   }
-  if (plan.changesSqlite && canaryPassed(plan) && !world.digestsAgree) {
+  if (comparedCanary(plan) !== null && canaryPassed(plan) && world.comparison.result === "open") {
     return "waits until the canary's data, written by another SQLite, is compared with the others'";
   }
   return null;

@@ -1,7 +1,7 @@
 /** Who switches next: one canary that leads nothing, then waves that keep every quorum, whoever leads last. */
 
 import type { NodeId } from "../../base/index.ts";
-import type { PlanNode, RolloutPlan } from "./rollout-plan.ts";
+import { hasEnded, type PlanNode, type RolloutPlan } from "./rollout-plan.ts";
 import { type GroupVoters, mayGoDown, weightOf } from "./rollout-quorum.ts";
 
 export interface WaveWorld {
@@ -31,6 +31,15 @@ export function isSettled({ phase }: Pick<PlanNode, "phase">): boolean {
 /** Whether a canary has proven the release on this network. */
 export function canaryPassed(plan: RolloutPlan): boolean {
   return plan.nodes.some(({ wave, phase }) => wave === 0 && phase === "healthy");
+}
+
+/** The canary that brought another SQLite, from its switch on until a wave follows it; null when there is none such. */
+export function comparedCanary(plan: RolloutPlan): NodeId | null {
+  if (!plan.changesSqlite || plan.waves !== 1 || hasEnded(plan)) return null;
+  const canary = plan.nodes.find(
+    ({ wave, phase }) => wave === 0 && (phase === "switched" || phase === "healthy"),
+  );
+  return canary?.node ?? null;
 }
 
 /** The nodes of the next wave; empty while there is nobody to send or somebody is under way. */

@@ -16,6 +16,12 @@ export class DigestBook {
     return this.#digests.get(index) ?? this.#checks.get(index) ?? null;
   }
 
+  /** Of batches after `from`, the latest first. */
+  latest(from: LogIndex, countMax: number): readonly LogIndex[] {
+    const after = [...this.#digests.keys()].filter((index) => index > from);
+    return after.slice(-countMax).reverse();
+  }
+
   record(index: LogIndex, digest: Uint8Array): void {
     keep(this.#digests, index, digest, KEPT_MAX);
   }

@@ -29,6 +29,8 @@ export interface DigestActions {
   resync(reason: string, avoid: readonly NodeId[]): void;
   /** Why no majority agrees; null when one does again. */
   doubt(why: string | null): void;
+  /** This leader has judged a report. */
+  judged(verdict: DigestVerdict): void;
 }
 
 export class DigestWatch {
@@ -77,6 +79,7 @@ export class DigestWatch {
     const { truth, isOpen } = countDigests(answers, weights);
     if (truth !== null) {
       const verdict = truthVerdict(index, truth, answers);
+      this.#actions.judged(verdict);
       this.receive(verdict);
       return verdict;
     }

@@ -7,6 +7,7 @@ export {
   type ShardLimits,
   type ShardOptions,
 } from "./options.ts";
-export { methodPrefixOf } from "./rpc.ts";
+export type { ComparisonState } from "./replica-comparison.ts";
+export { decodeComparison, encodeCompare, methodOf, methodPrefixOf } from "./rpc.ts";
 export { Shard } from "./shard.ts";
 export type { StoreProblem, StoreStatus } from "./store-status.ts";

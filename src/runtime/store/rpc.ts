@@ -34,6 +34,7 @@ import {
   text,
 } from "../../domain/wire/index.ts";
 import type { SnapshotInfo } from "../../ports/index.ts";
+import type { ComparisonState } from "./replica-comparison.ts";
 
 export type StoreVerb =
   | "submit"
@@ -45,7 +46,8 @@ export type StoreVerb =
   | "snapshot-read"
   | "digest-get"
   | "digest-report"
-  | "digest-verdict";
+  | "digest-verdict"
+  | "digest-compare";
 
 export function methodOf(shard: GroupId, verb: StoreVerb): string {
   return `store/${shard}/${verb}`;
@@ -61,6 +63,7 @@ const REQUESTS_MAX = 1_024;
 const REPLICAS_MAX = 10_000;
 const NODE_ID_LENGTH_MAX = 128;
 const DOUBT_LENGTH_MAX = 4_096;
+const DIFFERENCE_LENGTH_MAX = 1_024;
 
 function codec<T>(shape: Shape<T>, what: string) {
   return {
@@ -137,6 +140,23 @@ export const digestAnswer = codec(
   object({ digest: nullable(bytes(64)), isComing: flag }),
   "a digest answer",
 );
+
+/** Of the leader: whether a replica holds what the majority holds. The answer is a `ComparisonState`. */
+export const digestCompare = codec(
+  object({ node: mapped(text(NODE_ID_LENGTH_MAX), asNodeId) }),
+  "a request to compare",
+);
+export function encodeCompare(node: NodeId): Uint8Array {
+  return encodeCbor({ node });
+}
+
+const comparisonShape = object({ agrees: flag, difference: nullable(text(DIFFERENCE_LENGTH_MAX)) });
+
+export function encodeComparison({ agrees, difference }: ComparisonState): Uint8Array {
+  return encodeCbor({ agrees, difference: difference?.slice(0, DIFFERENCE_LENGTH_MAX) ?? null });
+}
+
+export const decodeComparison = codec<ComparisonState>(comparisonShape, "a comparison").decode;
 
 /** What the leader found out about one log index. */
 export interface DigestVerdict {

@@ -51,7 +51,7 @@ export class ShardLoop implements StateMachine {
   readonly interactive: InteractiveHost;
   readonly #options: ShardOptions;
   readonly #applier: Applier;
-  readonly #checks: TableChecks;
+  readonly checks: TableChecks;
   readonly #batches: LeaderBatches;
   readonly #fetcher: SnapshotFetcher;
   readonly #onDamage: (reason: string) => void;
@@ -75,8 +75,9 @@ export class ShardLoop implements StateMachine {
     this.digests = new DigestWatch(this.context, {
       resync,
       doubt: (why) => this.#setDoubt(why),
+      judged: (verdict) => this.checks.judged(verdict),
     });
-    this.#checks = new TableChecks(this.context, this.digests, {
+    this.checks = new TableChecks(this.context, this.digests, {
       wake: () => this.#pump(),
       onCorrupt: resync,
     });
@@ -88,7 +89,7 @@ export class ShardLoop implements StateMachine {
     this.#fetcher = new SnapshotFetcher(options);
     this.#applier = new Applier(
       this.context,
-      { digests: this.digests, checks: this.#checks },
+      { digests: this.digests, checks: this.checks },
       {
         onForeign: () => this.#endOpen(),
         onCorrupt: resync,
@@ -96,7 +97,7 @@ export class ShardLoop implements StateMachine {
         wake: () => this.#pump(),
       },
     );
-    this.#checks.run().catch((error) => options.onFatal(error));
+    this.checks.run().catch((error) => options.onFatal(error));
   }
 
   // What consensus calls.
@@ -116,7 +117,7 @@ export class ShardLoop implements StateMachine {
     this.context.leadership = leadership;
     if (led && !this.context.leads(term)) this.#loseLeadership();
     for (const wake of [...this.#leadershipWaiters]) wake();
-    if (this.context.problems.has("digest")) this.#checks.rouse();
+    if (this.context.problems.has("digest")) this.checks.rouse();
     this.#gateway.gather();
     this.#pump();
   }
@@ -255,7 +256,7 @@ export class ShardLoop implements StateMachine {
   stop(): void {
     this.#loseLeadership();
     this.context.stop();
-    this.#checks.rouse();
+    this.checks.rouse();
   }
 
   // The pump.
@@ -287,12 +288,12 @@ export class ShardLoop implements StateMachine {
     if (context.problems.has(ONLY_COPY_PROBLEM)) return this.#refuseWrites();
     if (this.#applier.pending && !this.#applier.gathers()) await this.#applier.applyNext();
     else if (!context.leads() || context.open !== null || this.interactive.holding) return false;
-    else if (this.#checks.isUrgent) this.#checks.propose();
+    else if (this.checks.isUrgent) this.checks.propose();
     else if (context.problems.has("digest")) return this.#refuseWrites();
     else if (this.#shouldGather()) await this.#batches.gathering.wait();
     else if (this.#gathersInteractive()) await this.interactive.openNext();
     else if (this.#batches.queuedCount > 0) await this.#batches.run();
-    else if (this.#checks.isWanted) this.#checks.propose();
+    else if (this.checks.isWanted) this.checks.propose();
     else return false;
     return true;
   }
@@ -326,7 +327,7 @@ export class ShardLoop implements StateMachine {
   }
 
   #setDoubt(why: string | null): void {
-    if (noteDoubt(this.context, why)) this.#checks.doubt();
+    if (noteDoubt(this.context, why)) this.checks.doubt();
     this.#pump();
   }
 
@@ -338,7 +339,7 @@ export class ShardLoop implements StateMachine {
 
   #loseLeadership(): void {
     this.context.dropOpen();
-    this.#checks.abandon();
+    this.checks.abandon();
     this.interactive.refuseAll(notLeader());
     this.#batches.refuseAll(notLeader());
   }

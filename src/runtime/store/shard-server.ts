@@ -8,10 +8,12 @@ import type { ShardOptions } from "./options.ts";
 import {
   type DigestVerdict,
   decodeSigned,
+  digestCompare,
   digestGet,
   digestReport,
   digestVerdict,
   encodeAnswers,
+  encodeComparison,
   encodeSnapshotInfo,
   encodeVerdict,
   methodPrefixOf,
@@ -90,6 +92,8 @@ export class ShardServer {
       case "digest-verdict":
         this.#receiveVerdict(from, digestVerdict.decode(payload));
         return DONE;
+      case "digest-compare":
+        return encodeComparison(this.#loop.checks.compare(digestCompare.decode(payload).node));
       default:
         throw new MyceliumError("BAD_ARGUMENT", `Cannot answer ${method}: unknown to this version`);
     }

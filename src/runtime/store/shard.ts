@@ -3,6 +3,7 @@
 import type { NodeId } from "../../base/index.ts";
 import type { ShardPosition, SqlService, StateMachine, Timer } from "../../ports/index.ts";
 import type { ShardOptions } from "./options.ts";
+import type { ComparisonState } from "./replica-comparison.ts";
 import { ShardRouter } from "./router.ts";
 import { ShardLoop } from "./shard-loop.ts";
 import { ShardServer } from "./shard-server.ts";
@@ -49,6 +50,11 @@ export class Shard {
   /** Nothing can replace a database that lost its content: says so in the status, and refuses writes. */
   keepDamaged(reason: string): void {
     this.#loop.keepDamaged(reason);
+  }
+
+  /** On the leader: whether `node` holds what the majority holds. Comparing begins when it is first asked. Throws NOT_LEADER. */
+  compare(node: NodeId): ComparisonState {
+    return this.#loop.checks.compare(node);
   }
 
   /** Stops taking part; the database stays open for its owner to close. */

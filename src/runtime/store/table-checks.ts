@@ -10,9 +10,11 @@ import { CHECK_BYTES_MAX } from "../../domain/replication/index.ts";
 import type { Timer } from "../../ports/index.ts";
 import { countDigests, type DigestAnswer, differing } from "./digest-count.ts";
 import { type DigestWatch, NO_VERDICT, truthVerdict } from "./digest-watch.ts";
+import { type ComparisonState, ReplicaComparison } from "./replica-comparison.ts";
 import { type DigestVerdict, encodeVerdict, methodOf } from "./rpc.ts";
 import type { ShardContext } from "./shard-context.ts";
 import { TableRotation } from "./table-rotation.ts";
+import { notLeader } from "./write-task.ts";
 
 /** In place of a hash: this replica has no such table. All agree on that of a table that was dropped meanwhile. */
 const NO_TABLE = new Uint8Array(32);
@@ -21,6 +23,9 @@ const SEED = new Uint8Array(16);
 const NO_EFFECTS = new Uint8Array(32);
 /** How often a replica that is not reached is asked for a hash. */
 const AWAY_COUNT_MAX = 3;
+const EVER = Number.POSITIVE_INFINITY;
+/** Batches whose digests one replica is asked for when it is compared. */
+const BATCHES_COMPARED = 8;
 /** A replica may take so many times as long as the leader. */
 const SLOWER_MAX = 5;
 
@@ -56,6 +61,8 @@ export class TableChecks {
   /** Grows with each doubt: what was asked before does not end it. */
   #doubtCount = 0;
   #isProgressing = false;
+  /** Of one replica, which was asked for. */
+  #comparison: ReplicaComparison | null = null;
   #gapMs: number;
   /** Nothing is due before this time, if nothing was written since that index. */
   #quiet = { untilMs: Number.NEGATIVE_INFINITY, index: 0 };
@@ -91,6 +98,26 @@ export class TableChecks {
     this.rouse();
   }
 
+  /** Has everything compared with what `node` holds, from the first call on. Throws NOT_LEADER. */
+  compare(node: NodeId): ComparisonState {
+    const { applied, leadership, options } = this.#context;
+    if (!this.#context.leads()) throw notLeader();
+    const { term } = leadership;
+    if (this.#comparison?.node !== node || this.#comparison.term !== term) {
+      this.#comparison = new ReplicaComparison(node, term, applied.value);
+      if (options.replicaNodes().length === 0) this.#comparison.done();
+      this.rouse();
+    }
+    return this.#comparison.state;
+  }
+
+  /** The leader has judged: who differs is known. */
+  judged({ avoid, index }: DigestVerdict): void {
+    const compared = this.#comparison;
+    if (compared === null || !avoid.includes(compared.node)) return;
+    compared.differs(`its digest of log index ${index} differs from the majority's`);
+  }
+
   /** A check to propose when nothing else waits. */
   get isWanted(): boolean {
     return this.#wanted !== null;
@@ -101,7 +128,8 @@ export class TableChecks {
     if (this.#wanted === null) return false;
     const { options, problems } = this.#context;
     const waitedMs = options.clock.monotonicMs() - this.#wanted.sinceMs;
-    return problems.has("digest") || waitedMs >= options.limits.checkIdleMs;
+    const isAwaited = problems.has("digest") || this.#isComparing;
+    return isAwaited || waitedMs >= options.limits.checkIdleMs;
   }
 
   /** The pump's turn: proposes the check that is wanted. */
@@ -183,25 +211,46 @@ export class TableChecks {
     this.#gapMs = this.#gapFor(tables.length);
     const { checkIntervalMs } = context.options.limits;
     const sinceMs = context.options.clock.monotonicMs() - checkIntervalMs;
-    const table = isInDoubt
-      ? this.#rotation.next(
-          tables.filter((name) => !this.#agreed.has(name)),
-          Number.POSITIVE_INFINITY,
-        )
+    const isAwaited = isInDoubt || this.#isComparing;
+    const table = isAwaited
+      ? this.#rotation.next(tables.filter(isInDoubt ? this.#isDoubtful : this.#isUncompared), EVER)
       : this.#rotation.next(tables, sinceMs);
     if (table !== null) await this.#check(table, tables, term);
     else if (isInDoubt) this.#settleDoubt();
+    else if (this.#isComparing) await this.#compareBatches();
     else {
       const untilMs = this.#rotation.oldestMs(tables) + checkIntervalMs;
       this.#quiet = { untilMs, index: context.applied.value };
     }
   }
 
+  readonly #isDoubtful = (table: string): boolean => !this.#agreed.has(table);
+  readonly #isUncompared = (table: string): boolean => this.#comparison?.hasTable(table) === false;
+
+  get #isComparing(): boolean {
+    return this.#comparison?.isOpen === true && this.#context.leads(this.#comparison.term);
+  }
+
+  /** All tables are compared: the latest batches since, too. */
+  async #compareBatches(): Promise<void> {
+    const comparison = this.#comparison;
+    if (comparison === null) return;
+    for (const index of this.#digests.book.latest(comparison.fromIndex, BATCHES_COMPARED)) {
+      const answers = new Map<NodeId, DigestAnswer>();
+      await this.#digests.ask(index, [comparison.node], answers);
+      await this.#digests.askVoters(index, answers);
+      const { truth, isDisputed } = countDigests(answers, this.#context.options.log.weights());
+      const answer = answers.get(comparison.node) ?? "away";
+      if (!comparison.batch(index, answer, truth, isDisputed)) return;
+    }
+    comparison.done();
+  }
+
   /** An idle shard is not even looked at. */
   #isQuiet(): boolean {
     const { applied, options, problems } = this.#context;
     const { untilMs, index } = this.#quiet;
-    if (problems.has("digest") || applied.value !== index) return false;
+    if (problems.has("digest") || this.#isComparing || applied.value !== index) return false;
     return options.clock.monotonicMs() < untilMs;
   }
 
@@ -246,6 +295,7 @@ export class TableChecks {
     if (!this.#context.leads(term)) return null;
     metrics.count("mycelium_store_table_checks_total");
     const { truth, isDisputed } = countDigests(answers, log.weights());
+    this.#noteCompared(table, answers, truth, isDisputed);
     if (truth === null && !isDisputed) return null;
     const nodes = truth === null ? [...answers.keys()] : differing(answers, truth);
     if (nodes.length > 0) {
@@ -255,6 +305,19 @@ export class TableChecks {
     }
     if (truth !== null) return truthVerdict(index, truth, answers);
     return { ...NO_VERDICT, index, doubt: `no majority of replicas agrees on table ${table}` };
+  }
+
+  #noteCompared(
+    table: string,
+    answers: ReadonlyMap<NodeId, DigestAnswer>,
+    truth: Uint8Array | null,
+    isDisputed: boolean,
+  ): void {
+    const comparison = this.#comparison;
+    if (comparison === null) return;
+    const answer = answers.get(comparison.node) ?? "away";
+    comparison.table(table, answer, truth, isDisputed);
+    if (comparison.hasTable(table)) this.#isProgressing = true;
   }
 
   /** Asks until all have answered, or there was time enough. */
@@ -306,7 +369,7 @@ export class TableChecks {
   }
 
   #pauseMs(): number {
-    if (!this.#context.problems.has("digest")) return this.#gapMs;
+    if (!this.#context.problems.has("digest") && !this.#isComparing) return this.#gapMs;
     return this.#isProgressing
       ? 0
       : Math.min(this.#gapMs, this.#context.options.limits.checkDoubtMs);

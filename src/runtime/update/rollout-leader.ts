@@ -6,6 +6,8 @@
 import { formatDurationMs, type NodeId } from "../../base/index.ts";
 import { certificateOf, type DecisionLog, encodeCertificate } from "../../domain/trust/index.ts";
 import {
+  type Comparison,
+  comparedCanary,
   hasEnded,
   isCurrent,
   type NodeReport,
@@ -36,7 +38,7 @@ export interface Decisions {
 /** What the leader sees of the network. */
 export type Surroundings = Pick<
   RolloutWorld,
-  "leader" | "leaders" | "groups" | "away" | "members" | "unseenMs" | "digestsAgree"
+  "leader" | "leaders" | "groups" | "away" | "members" | "unseenMs"
 >;
 
 export interface RolloutLeaderOptions {
@@ -45,6 +47,8 @@ export interface RolloutLeaderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly surroundings: () => Surroundings;
+  /** Whether a node's data is the majority's, as far as is known; what is not is found out from then on. */
+  readonly compare: (node: NodeId) => Comparison;
   /** Versions that members run, this node's among them. */
   readonly running: () => readonly string[];
 }
@@ -119,8 +123,11 @@ export class RolloutLeader {
   }
 
   #world({ plan, reports }: RolloutRows): RolloutWorld {
+    const { compare, surroundings } = this.#options;
+    const canary = comparedCanary(plan);
     return {
-      ...this.#options.surroundings(),
+      ...surroundings(),
+      comparison: canary === null ? { result: "open" } : compare(canary),
       reports: openReports(reports),
       stillMs: (node) => this.#stillMs(plan, node),
       verdict: this.#verdict(plan),

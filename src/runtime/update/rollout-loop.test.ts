@@ -53,6 +53,32 @@ describe("a network", () => {
     expect(network.versions()).toEqual(Array(5).fill("0.2.0"));
   });
 
+  test("takes another SQLite no further than its canary before that is known to hold the same data", () => {
+    const network = new RolloutNetwork(4);
+    const release = madeRelease("0.2.0", "b".repeat(64), "4");
+    network.offered = release;
+    for (const node of network.nodes) node.releases = [release];
+    network.comparison = { result: "open" };
+    network.start().pass(3 * MINUTE);
+    expect(network.versions().filter((version) => version === "0.2.0")).toHaveLength(1);
+    expect(network.plan()?.reason).toContain("another SQLite");
+    network.comparison = { result: "agrees" };
+    network.pass(3 * MINUTE);
+    expect(network.versions()).toEqual(Array(4).fill("0.2.0"));
+  });
+
+  test("stops another SQLite at a canary whose data differs, with the reason", () => {
+    const network = new RolloutNetwork(4);
+    const release = madeRelease("0.2.0", "b".repeat(64), "4");
+    network.offered = release;
+    for (const node of network.nodes) node.releases = [release];
+    network.comparison = { result: "differs", why: "its table notes differs from the majority's" };
+    network.start().pass(5 * MINUTE);
+    expect(network.versions().filter((version) => version === "0.2.0")).toHaveLength(1);
+    expect(network.plan()).toMatchObject({ state: "reverted" });
+    expect(network.plan()?.reason).toContain("and its table notes differs from the majority's");
+  });
+
   test("waits for its operators where they want to be asked, and goes when enough have said so", async () => {
     const network = new RolloutNetwork(3);
     for (const node of network.nodes) node.approval = "operator";

@@ -27,13 +27,17 @@ import { encodeCbor } from "../../../src/domain/wire/index.ts";
 import type { ShardOptions } from "../../../src/runtime/store/options.ts";
 import {
   decodeAnswers,
+  decodeComparison,
   decodeSigned,
   decodeSnapshotInfo,
   digestAnswer,
+  digestCompare,
   digestGet,
   digestReport,
   digestVerdict,
   encodeAnswers,
+  encodeCompare,
+  encodeComparison,
   encodeSigned,
   encodeSnapshotInfo,
   encodeVerdict,
@@ -234,6 +238,18 @@ const messageSamples: readonly Sample[] = [
         isSettled: false,
       }),
     digestVerdict.decode,
+  ),
+  rpc(
+    "store digest-compare",
+    `${RPC} encodeCompare`,
+    () => encodeCompare(second.nodeId),
+    digestCompare.decode,
+  ),
+  rpc(
+    "store comparison",
+    `${RPC} encodeComparison`,
+    () => encodeComparison({ agrees: false, difference: "its table t differs" }),
+    decodeComparison,
   ),
 ];
 

@@ -205,7 +205,7 @@ export class RolloutSimulation {
       reports: new Map([...seen.reports].map(([node, { report }]) => [node, report])),
       unseenMs,
       stillMs: (node) => this.#stillMs(machine, seen.plan, node),
-      digestsAgree: true,
+      comparison: { result: "agrees" },
       verdict: { result: "decided", certificate: new Uint8Array(1) },
     };
   }

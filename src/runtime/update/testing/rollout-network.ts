@@ -13,6 +13,7 @@ import { asNetworkId, asRequestId, MyceliumError, type NodeId } from "../../../b
 import { type NodeKey, nodeKeyFromSeed } from "../../../domain/identity/index.ts";
 import { decisionParticipants } from "../../../domain/trust/index.ts";
 import {
+  type Comparison,
   mayGoDown,
   type NodeUpdateView,
   type Release,
@@ -36,7 +37,7 @@ export const OLD_CORE = "a".repeat(64);
 const RESTART_MS = 2_000;
 const TRIAL_MS = 5_000;
 
-export function madeRelease(version: string, coreSha256: string): Release {
+export function madeRelease(version: string, coreSha256: string, sqlite = "3"): Release {
   const target = {
     version,
     arch: "x64",
@@ -47,7 +48,7 @@ export function madeRelease(version: string, coreSha256: string): Release {
     stateFormat: 1,
     protocol: 1,
     minProtocol: 1,
-    sqlite: "3",
+    sqlite,
     builtAtMs: 0,
   } as const;
   const targets = [target];
@@ -145,6 +146,8 @@ export class NetworkNode implements NodePart {
 
 export class RolloutNetwork {
   readonly scheduler = new Scheduler(7);
+  /** What the shards' leaders say of the canary. */
+  comparison: Comparison = { result: "agrees" };
   readonly clock = new MemoryHost("all", this.scheduler);
   readonly sql = new SqliteService(() => this.clock.wallMs());
   readonly nodes: readonly NetworkNode[];
@@ -223,6 +226,7 @@ export class RolloutNetwork {
     const leader = new RolloutLeader({
       store,
       decisions: node.decisions,
+      compare: () => this.comparison,
       surroundings: () => this.#surroundings(node),
       running: () => this.versions(),
       ...this.#host,
@@ -328,7 +332,6 @@ export class RolloutNetwork {
       away,
       members: this.nodes.map(({ id }) => id),
       unseenMs: (id) => (away.has(id) ? 100 : 0),
-      digestsAgree: true,
     };
   }
 
