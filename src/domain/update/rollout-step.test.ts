@@ -13,11 +13,8 @@ import {
   coresOfVersion,
   holdBack,
   isCurrent,
-  isTowards,
-  nextVersion,
   rollbackDigest,
   updatePlan,
-  versionProblem,
 } from "./rollout-proposal.ts";
 import { mayGoDown } from "./rollout-quorum.ts";
 import {
@@ -365,14 +362,6 @@ test("a wave never takes a quorum, and several go only where one more could fail
   expect(mayGoDown(group(1, 1, 1), new Set([A, B]), [D])).toBe(true);
 });
 
-test("versions run together when they are one minor apart at most", () => {
-  expect(versionProblem("0.2.0", ["0.1.9", "0.2.0"])).toBeNull();
-  expect(versionProblem("0.1.5", ["0.2.0"])).toBeNull();
-  for (const running of ["0.0.9", "1.2.0", "dev"]) {
-    expect(versionProblem("0.2.0", ["0.2.0", running])).toContain(running);
-  }
-});
-
 test("a rollback names the cores that the slots hold, and its digest names its nodes", () => {
   const reports = [
     report(A, "waiting", {
@@ -390,19 +379,6 @@ test("a rollback names the cores that the slots hold, and its digest names its n
   expect(rollbackDigest("0.1.0", cores, [A])).not.toBe(rollbackDigest("0.1.0", cores, null));
   expect(isCurrent(RELEASE, reports)).toBe(true);
   expect(isCurrent(RELEASE, [report(A, "waiting")])).toBe(false);
-});
-
-test("a step goes towards the channel, one minor at a time, and takes nobody away from it", () => {
-  const known = ["0.1.0", "0.1.4", "0.2.0", "0.2.3", "0.3.0", "0.4.0"];
-  expect(nextVersion(["0.2.0"], "0.3.0", known)).toBe("0.3.0");
-  expect(nextVersion(["0.1.0", "0.1.4"], "0.3.0", known)).toBe("0.2.3");
-  expect(nextVersion(["0.1.0", "0.2.0"], "0.3.0", known)).toBe("0.2.3");
-  expect(nextVersion(["0.1.0", "0.2.3"], "0.3.0", known)).toBe("0.2.3");
-  expect(nextVersion(["0.0.9"], "0.3.0", ["0.3.0"])).toBeNull();
-  expect(nextVersion(["0.3.0"], "0.2.3", known)).toBe("0.2.3");
-  expect(nextVersion(["0.4.0"], "0.2.0", known)).toBe("0.3.0");
-  expect(isTowards("0.1.4", ["0.2.0"], "0.3.0")).toBe(false);
-  expect(isTowards("0.4.0", ["0.2.0"], "0.3.0")).toBe(false);
 });
 
 test("what holds an available version back is said", () => {
