@@ -322,6 +322,7 @@ export class Agent {
       groupsFor,
       protocolVersion: config.protocolVersion,
       minProtocolVersion: config.minProtocolVersion,
+      release: VERSION,
       clock: host.clock,
       logger: host.logger,
       secretBytes: (sizeBytes) => new Uint8Array(randomBytes(sizeBytes)),

@@ -2,6 +2,7 @@
 
 import { LinkTransport } from "../adapters/link/index.ts";
 import type { Random } from "../base/index.ts";
+import { VERSION } from "../domain/api/index.ts";
 import type { Config } from "../domain/config/index.ts";
 import { OWN_FEATURES } from "../domain/wire/index.ts";
 import type { Host } from "./core.ts";
@@ -32,6 +33,7 @@ export function linkTransport(
       features: OWN_FEATURES,
       grant: state.grant,
       addresses: own.addresses(),
+      release: VERSION,
     }),
     clock,
     random: own.random,

@@ -159,7 +159,9 @@ function peerProblems({ members, grant, links, linkStatuses, uptimeMs }: Picture
     .filter((member) => !links.isUp(member.id))
     .filter((member) => Math.min(links.unseenMs(member.id), uptimeMs) > UNSEEN_NOTICE_MS)
     .map((member) => {
-      const error = linkStatuses.find((link) => link.node === member.id)?.lastError;
+      const link = linkStatuses.find(({ node }) => node === member.id);
+      const error = link?.lastError;
+      if (link?.lastErrorCode === "VERSION_UNSUPPORTED") return unsupported(link);
       return notice(
         `node ${member.id} is away`,
         `no link for ${formatDurationMs(links.unseenMs(member.id))}${error ? `: ${error}` : ""}`.slice(
@@ -169,6 +171,15 @@ function peerProblems({ members, grant, links, linkStatuses, uptimeMs }: Picture
         "start it or mend the network; if it is gone for good: `mycelium node remove ID`",
       );
     });
+}
+
+/** One of the two has to be updated, whoever refused. */
+function unsupported({ node, lastError }: LinkStatus): Problem {
+  return notice(
+    `node ${node} runs a version that does not go with this node's`,
+    lastError ?? "they have no version in common",
+    "bring the older of the two up to date, one minor version after the other (install.sh, or `mycelium update`)",
+  );
 }
 
 /** Another process with this node's key is linked to the others: what it promises in our name we cannot keep. */

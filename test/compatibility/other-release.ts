@@ -16,16 +16,20 @@ const REAL = process.env["OTHER_RELEASE"];
 /** Whether a real release is tried. */
 export const isTrial = REAL !== undefined;
 
-/** One minor version on. */
-export function nextVersion(): string {
+/** So many minor versions on. */
+export function nextVersion(minors = 1): string {
   const [major = 0, minor = 0] = VERSION.split(".").map(Number);
-  return `${major}.${minor + 1}.0`;
+  return `${major}.${minor + minors}.0`;
 }
 
 export function otherRelease(directory: string): string {
-  if (REAL !== undefined) return REAL;
-  const script = join(directory, "next-release");
-  const version = `--define=BUILD_VERSION="${nextVersion()}"`;
+  return REAL ?? releaseOf(directory, nextVersion());
+}
+
+/** This source under another version. */
+export function releaseOf(directory: string, name: string): string {
+  const script = join(directory, `release-${name}`);
+  const version = `--define=BUILD_VERSION="${name}"`;
   const words = [process.execPath, version, MAIN].map((word) => `'${word}'`).join(" ");
   writeFileSync(script, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
   return script;

@@ -86,6 +86,7 @@ export class RawPeer {
       grant: new Uint8Array(1),
       wallMs: Date.now(),
       addresses: [],
+      release: "",
     });
   }
 

@@ -75,6 +75,7 @@ export function makeTestNode(options: TestNodeOptions = {}): {
       features: OWN_FEATURES,
       grant: new Uint8Array(100),
       addresses: [],
+      release: "",
       ...options.hello,
     }),
     clock: options.clock ?? realClock,

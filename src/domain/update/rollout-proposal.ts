@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { NodeId } from "../../base/index.ts";
 import { compareVersions } from "../config/index.ts";
+import { releasesApart } from "../wire/index.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import type { Architecture, Channel, Release } from "./release.ts";
 import { asReason, type NodeReport, type RolloutPlan } from "./rollout-plan.ts";
@@ -144,11 +145,9 @@ export function isCurrent(release: Release, reports: readonly NodeReport[]): boo
   });
 }
 
+/** What nobody released is no version to go to or from. */
 function isOneMinorApart(a: string, b: string): boolean {
-  if (compareVersions(a, b) === null) return false;
-  const [majorA, minorA] = a.split(".").map(Number);
-  const [majorB, minorB] = b.split(".").map(Number);
-  return majorA === majorB && Math.abs((minorA ?? 0) - (minorB ?? 0)) <= 1;
+  return compareVersions(a, b) !== null && releasesApart(a, b) === null;
 }
 
 function emptyPlan(

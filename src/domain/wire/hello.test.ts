@@ -11,11 +11,18 @@ const HELLO: Hello = {
   grant: utf8("grant"),
   wallMs: 1_800_000_000_000,
   addresses: ["127.0.0.1:9090"],
+  release: "0.1.0",
 };
 
 test("a hello crosses whole, and fields of a newer version are dropped", () => {
   expect(decodeHello(encodeHello(HELLO))).toEqual(HELLO);
   expect(decodeHello(encodeCbor({ ...HELLO, later: 1 }))).toEqual(HELLO);
+});
+
+test("a hello of before releases were told tells none", () => {
+  const { release, ...before } = HELLO;
+  expect(release).not.toBe("");
+  expect(decodeHello(encodeCbor(before)).release).toBe("");
 });
 
 test("encodeHello() tells as many addresses as a peer takes", () => {

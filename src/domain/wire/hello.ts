@@ -2,7 +2,7 @@
  * TLS certificate. */
 
 import { decodeCbor, encodeCbor } from "./cbor.ts";
-import { bytes, integer, list, object, text } from "./shape.ts";
+import { added, bytes, integer, list, object, text } from "./shape.ts";
 
 /** A chain of three grants fits well. */
 const GRANT_SIZE_BYTES_MAX = 16_384;
@@ -19,6 +19,8 @@ export interface Hello {
   readonly grant: Uint8Array;
   readonly wallMs: number;
   readonly addresses: readonly string[];
+  /** Of the software. Empty: a release that did not tell yet. */
+  readonly release: string;
 }
 
 const helloShape = object({
@@ -29,6 +31,7 @@ const helloShape = object({
   grant: bytes(GRANT_SIZE_BYTES_MAX),
   wallMs: integer(),
   addresses: list(text(256), HELLO_ADDRESS_COUNT_MAX),
+  release: added(text(64), ""),
 });
 
 export function encodeHello(hello: Hello): Uint8Array {
@@ -40,6 +43,7 @@ export function encodeHello(hello: Hello): Uint8Array {
     grant: hello.grant,
     wallMs: hello.wallMs,
     addresses: hello.addresses.slice(0, HELLO_ADDRESS_COUNT_MAX),
+    release: hello.release,
   });
 }
 

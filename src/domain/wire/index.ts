@@ -28,6 +28,7 @@ export {
   MIN_PROTOCOL_VERSION,
   OWN_FEATURES,
   PROTOCOL_VERSION,
+  releasesApart,
 } from "./protocol-version.ts";
 export {
   added,

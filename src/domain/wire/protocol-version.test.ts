@@ -1,9 +1,14 @@
 import { expect, test } from "bun:test";
 import { errorCodeOf, messageOf } from "../../base/index.ts";
-import { agreeOnProtocol, OWN_FEATURES, type ProtocolOffer } from "./protocol-version.ts";
+import {
+  agreeOnProtocol,
+  OWN_FEATURES,
+  type ProtocolOffer,
+  releasesApart,
+} from "./protocol-version.ts";
 
 function offer(version: string, min: string, features: readonly string[] = ["a"]): ProtocolOffer {
-  return { protocolVersion: version, minProtocolVersion: min, features };
+  return { protocolVersion: version, minProtocolVersion: min, features, release: "" };
 }
 
 function refusal(own: ProtocolOffer, peer: ProtocolOffer): string {
@@ -36,4 +41,31 @@ test("agreeOnProtocol() refuses a peer with nothing in common or no version", ()
   const own = offer("1.0.0", "1.0.0", OWN_FEATURES);
   expect(refusal(own, offer("1.0.0", "1.0.0", ["future"]))).toContain("no feature in common");
   expect(refusal(own, offer("1.0", "1.0.0"))).toContain("major.minor.patch");
+});
+
+test("releases run together when they are one minor version apart at most", () => {
+  for (const [a, b] of [
+    ["0.1.0", "0.1.9"],
+    ["0.1.9", "0.2.0"],
+    ["1.10.0", "1.9.0"],
+    ["0.1.0", ""],
+    ["dev", "3.0.0"],
+  ] as const) {
+    expect([a, b, releasesApart(a, b) ?? releasesApart(b, a)]).toEqual([a, b, null]);
+  }
+});
+
+test("others are refused, in the same words on both sides, with what to do", () => {
+  for (const [older, newer] of [
+    ["0.1.0", "0.3.0"],
+    ["0.9.0", "1.0.0"],
+    ["1.9.0", "1.11.0"],
+  ] as const) {
+    const why = releasesApart(older, newer);
+    expect(why).toContain(`runs Mycelium ${older}, the other ${newer}`);
+    expect(why).toContain(`update the node with ${older}`);
+    expect(releasesApart(newer, older)).toBe(why);
+    const own = { ...offer("1.0.0", "1.0.0"), release: older };
+    expect(refusal(own, { ...own, release: newer })).toContain(why ?? "");
+  }
 });

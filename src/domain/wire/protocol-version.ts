@@ -34,6 +34,8 @@ export interface ProtocolOffer {
   readonly protocolVersion: string;
   readonly minProtocolVersion: string;
   readonly features: readonly string[];
+  /** Release of the software; empty where it is not told. */
+  readonly release: string;
 }
 
 interface ProtocolAgreement {
@@ -43,8 +45,10 @@ interface ProtocolAgreement {
   readonly features: readonly string[];
 }
 
-/** Throws VERSION_UNSUPPORTED when the two have no version or no feature in common. */
+/** Throws VERSION_UNSUPPORTED when the two have no version or no feature in common, or their releases are too far apart. */
 export function agreeOnProtocol(own: ProtocolOffer, peer: ProtocolOffer): ProtocolAgreement {
+  const apart = releasesApart(own.release, peer.release);
+  if (apart !== null) throw unsupported(apart);
   const ownVersion = parseVersion(own.protocolVersion);
   const peerVersion = parseVersion(peer.protocolVersion);
   if (compareVersions(peerVersion, parseVersion(own.minProtocolVersion)) < 0) {
@@ -67,12 +71,32 @@ export function agreeOnProtocol(own: ProtocolOffer, peer: ProtocolOffer): Protoc
   return { protocolVersion: lower.protocolVersion, features };
 }
 
+/**
+ * Why two releases do not run together: they are more than one minor version apart. Null when they do, or when one is
+ * not of the form major.minor.patch: what nobody released is for its maker to judge. The same words for both sides.
+ */
+export function releasesApart(a: string, b: string): string | null {
+  const [left, right] = [triple(a), triple(b)];
+  if (left === null || right === null) return null;
+  if (left[0] === right[0] && Math.abs(left[1] - right[1]) <= 1) return null;
+  const [older, newer] = compareVersions(left, right) < 0 ? [a, b] : [b, a];
+  return (
+    `one of the two nodes runs Mycelium ${older}, the other ${newer}; they run together when they are one minor ` +
+    `version apart at most; update the node with ${older}, one minor version after the other`
+  );
+}
+
 type Version = readonly [number, number, number];
 
 function parseVersion(text: string): Version {
+  const version = triple(text);
+  if (version === null) throw unsupported("a version is not of the form major.minor.patch");
+  return version;
+}
+
+function triple(text: string): Version | null {
   const match = /^(\d{1,6})\.(\d{1,6})\.(\d{1,6})$/.exec(text);
-  if (match === null) throw unsupported("a version is not of the form major.minor.patch");
-  return [Number(match[1]), Number(match[2]), Number(match[3])];
+  return match === null ? null : [Number(match[1]), Number(match[2]), Number(match[3])];
 }
 
 function compareVersions(a: Version, b: Version): number {

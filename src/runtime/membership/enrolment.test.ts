@@ -158,6 +158,18 @@ describe("a joiner is refused, with a reason and without a trace,", () => {
     }
   });
 
+  test("when its release is too far from the one that answers", async () => {
+    const token = await world.invite();
+    for (const version of ["0.3.0", "1.0.0"]) {
+      const error = await world.refused(
+        world.join(token, key(2), { announcement: { ...announcement, version } }),
+      );
+      expect(error.code).toBe("VERSION_UNSUPPORTED");
+      expect(error.message).toContain(`runs Mycelium 0.1.0, the other ${version}`);
+    }
+    await world.join(token, key(2), { announcement: { ...announcement, version: "0.2.0" } });
+  });
+
   test("when its id is already present under another token", async () => {
     await world.join(await world.invite(), key(2));
     const token = await world.invite();

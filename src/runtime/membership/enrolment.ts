@@ -32,6 +32,7 @@ import {
   verifyGrant,
   verifyVoucher,
 } from "../../domain/identity/index.ts";
+import { releasesApart } from "../../domain/wire/index.ts";
 import type { Clock, Logger } from "../../ports/index.ts";
 import {
   decodeEnrolRequest,
@@ -65,6 +66,8 @@ export interface EnrolmentOptions {
   readonly groupsFor: (role: NodeRole) => readonly string[];
   readonly protocolVersion: string;
   readonly minProtocolVersion: string;
+  /** Of this node's software. */
+  readonly release: string;
   readonly clock: Clock;
   readonly logger: Logger;
   /** From a source of secrets. */
@@ -133,7 +136,9 @@ export class Enrolment {
   }
 
   #checkVersions(join: JoinStatement, self: JoinerSelf): void {
-    const { network, protocolVersion, minProtocolVersion } = this.#options;
+    const { network, protocolVersion, minProtocolVersion, release } = this.#options;
+    const apart = releasesApart(release, self.announcement.version);
+    if (apart !== null) throw refusal("VERSION_UNSUPPORTED", apart);
     for (const least of [network.genesis.compatibilityVersion, minProtocolVersion]) {
       if ((compareVersions(join.protocolVersion, least) ?? -1) >= 0) continue;
       throw refusal(

@@ -103,6 +103,7 @@ export class World {
       groupsFor: (role) => (role === "validator" ? ["system", "main"] : ["main"]),
       protocolVersion: "1.0.0",
       minProtocolVersion: "1.0.0",
+      release: "0.1.0",
       clock: this.clock,
       logger: quiet,
       secretBytes: this.secretBytes,

@@ -40,6 +40,7 @@ const HELLO = {
   grant: filled(40, 3),
   wallMs: NOW_MS,
   addresses: ["10.0.0.1:9090", "[fd00::1]:9090"],
+  release: "0.1.0",
 };
 const ISOLATION_KEY = filled(32, 9);
 const CONTEXT = { from: leader.nodeId, to: second.nodeId, binding: filled(32, 4) };
