@@ -44,6 +44,8 @@ export interface ReleaseOptions {
   readonly compression: "quick" | "small";
   /** Cores that are released as they are, for trials. */
   readonly cores: Readonly<Partial<Record<Architecture, string>>>;
+  /** What they say of the SQLite inside; this Bun's when left out. */
+  readonly sqlite?: string | undefined;
   readonly url: string | null;
   /** For artifacts that are made once; .cache/release when left out. */
   readonly cache?: string;
@@ -258,7 +260,7 @@ function stageVersion(
   for (const made of artifacts) {
     const names = targetNames(version, made.arch);
     const custom = {
-      ...customFields(made.arch, version, channel, builtAtMs, made),
+      ...customFields(made.arch, version, channel, builtAtMs, { ...made, sqlite: options.sqlite }),
       compression: options.compression,
       trustedRoot: rootVersion,
     };

@@ -10,6 +10,8 @@ const ROOT = resolve(import.meta.dir, "..", "..");
 export interface CoreFacts {
   readonly coreSha256: string;
   readonly coreSizeBytes: number;
+  /** Version of the SQLite inside; that of this Bun when left out. */
+  readonly sqlite?: string | undefined;
 }
 
 /** The custom fields of a shipped file's target. */
@@ -18,7 +20,7 @@ export function customFields(
   version: string,
   channel: Channel,
   builtAtMs: number,
-  { coreSha256, coreSizeBytes }: CoreFacts,
+  { coreSha256, coreSizeBytes, sqlite }: CoreFacts,
 ): JsonObject {
   return {
     version,
@@ -29,7 +31,7 @@ export function customFields(
     minProtocol: protocolNumber(MIN_PROTOCOL_VERSION),
     coreSha256,
     coreSize: coreSizeBytes,
-    sqlite: process.versions["sqlite"] ?? "unknown",
+    sqlite: sqlite ?? process.versions["sqlite"] ?? "unknown",
     builtAt: builtAtMs,
   };
 }

@@ -29,6 +29,8 @@ export interface TrialRelease {
   readonly entry?: string;
   /** Makes the core that is released of the one that was built. */
   readonly change?: (core: Buffer) => Buffer;
+  /** What its metadata says of the SQLite inside; the truth when left out. */
+  readonly sqlite?: string;
 }
 
 export interface TrialReleases {
@@ -51,7 +53,7 @@ export async function trialReleases(
   const directory = join(scratch, "releases");
   const keys = join(scratch, "keys");
   makeKeys(keys);
-  for (const { version, entry, change } of releases) {
+  for (const { version, entry, change, sqlite } of releases) {
     const built = await builtCore(shipped, version, entry);
     const core = change === undefined ? built : join(scratch, `core-${version}`);
     if (change !== undefined) writeFileSync(core, change(readFileSync(built)), { mode: 0o755 });
@@ -65,6 +67,7 @@ export async function trialReleases(
       architectures: [architecture()],
       compression,
       cores: { [architecture()]: core },
+      sqlite,
       url: null,
       cache: join(CACHE, "artifacts"),
       builtAtMs: Date.now() - DAY_MS,

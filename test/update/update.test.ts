@@ -2,6 +2,7 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { powerDiskProblem } from "../chaos/power-disk.ts";
+import { tryAnotherSqlite } from "./another-sqlite.ts";
 import { SHORT_FAULTS, tryBrokenReleases } from "./broken.ts";
 import { cutUpdatesShort } from "./moments.ts";
 import { tryRollouts } from "./under-load.ts";
@@ -29,6 +30,10 @@ test("an update that is cut short leaves one of the two versions, and all that w
 
 test("a release that falls ill when it has long served is taken back on the canary, and goes no further", async () => {
   await expectGood((print) => tryBrokenReleases(SHORT_FAULTS, print));
+});
+
+test("another SQLite goes no further than a canary whose data differs, and on once it does not", async () => {
+  await expectGood(tryAnotherSqlite);
 });
 
 test("a network under load updates itself and goes back, and no write is lost or fails twice", async () => {

@@ -5,17 +5,16 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { openConnection } from "../../../src/adapters/sqlite/connection.ts";
 import { Cluster } from "../../cluster/cluster.ts";
 import type { ClusterNode } from "../../cluster/cluster-node.ts";
 import { until } from "../../cluster/processes.ts";
+import { changeInSilence, databaseFile } from "../../cluster/silent-change.ts";
 import { SqlClient } from "../../cluster/sql-client.ts";
 import { loopbackNetwork } from "../../cluster/test-network.ts";
 
 setDefaultTimeout(120_000);
 
 const REPOSITORY = resolve(import.meta.dir, "../../..");
-const GUARD = join(REPOSITORY, `dist/native-${process.arch}/guard.so`);
 const SETTINGS = { MYCELIUM_CHECK_INTERVAL: "1s", MYCELIUM_MDNS: "off" };
 const RIGHT = "as written";
 const SQL = "UPDATE words SET word = 'changed by nobody' WHERE id = 700";
@@ -69,19 +68,6 @@ async function wordAt(node: ClusterNode): Promise<string | null> {
   return outcome.kind === "ok" ? (outcome.results[0]?.[0]?.[0] ?? null) : null;
 }
 
-function databaseFile(node: ClusterNode): string {
-  const shard = join(node.state, "mycelium.db");
-  return join(shard, `${readFileSync(join(shard, "current"), "utf8").trim()}.sqlite`);
-}
-
-/** As a fault below SQLite that keeps every page's checksum right: nobody sees it but who compares. */
-function changeInSilence(node: ClusterNode): void {
-  const options = { guardPath: GUARD, readOnly: false, cacheSizeBytes: 65_536 };
-  const db = openConnection(databaseFile(node), options);
-  expect(Number(db.prepare(SQL).run().changes)).toBe(1);
-  db.close();
-}
-
 function logOf(node: ClusterNode): string {
   return readFileSync(`${node.state}.log`, "utf8");
 }
@@ -105,7 +91,7 @@ async function untilMended(node: ClusterNode): Promise<void> {
 test("a row that changed in a stopped node's file is found and mended", async () => {
   const node = await follower();
   await node.kill("SIGTERM");
-  changeInSilence(node);
+  expect(changeInSilence(node.state, SQL)).toBe(1);
   node.start();
   await until("a status", () => node.status());
   await until("a resync", async () =>
@@ -116,7 +102,7 @@ test("a row that changed in a stopped node's file is found and mended", async ()
 
 test("a row that changed in the running leader's file is mended, and writes go on", async () => {
   const leader = await until("a leader", () => cluster.leader());
-  changeInSilence(leader);
+  expect(changeInSilence(leader.state, SQL)).toBe(1);
   await until("a resync", async () =>
     logOf(leader).includes("differs from the majority's") ? true : null,
   );
@@ -127,7 +113,7 @@ test("a row that changed in the running leader's file is mended, and writes go o
 test("a page that was changed without its checksum is found where nobody reads it", async () => {
   const node = await follower();
   await node.kill("SIGTERM");
-  const db = new Database(databaseFile(node));
+  const db = new Database(databaseFile(node.state));
   expect(db.run(SQL).changes).toBe(1);
   db.run("PRAGMA wal_checkpoint(TRUNCATE)");
   db.close();
