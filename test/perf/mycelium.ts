@@ -21,7 +21,11 @@ import {
 import { type Contender, VALUE_64 } from "./contender.ts";
 
 /** As the launcher sets them (native/launcher/exec.c): the benches start the core without it. */
-export const ENVIRONMENT = { BUN_JSC_useFTLJIT: "0", MIMALLOC_PURGE_DELAY: "500" };
+export const ENVIRONMENT = {
+  BUN_JSC_useFTLJIT: "0",
+  MIMALLOC_PURGE_DELAY: "500",
+  MIMALLOC_PURGE_HOLES_MIN_INTERVAL: "5000",
+};
 const EXECUTABLE = join(import.meta.dir, "../../dist/mycelium-core");
 
 interface StatusView {

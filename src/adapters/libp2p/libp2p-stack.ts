@@ -34,9 +34,13 @@ const STREAM_WINDOW_SIZE_BYTES_MAX = 1_048_576;
 const OUTBOUND_BUFFER_SIZE_BYTES_MAX = 4_194_304;
 /** Peers a message is passed to at once: the mesh of each topic. */
 const FAN_OUT = 3;
+/** Records are published once a minute or so: looks at the mesh and at scores need not wake an idle node each second. */
+const MESH_INTERVAL_MS = 5_000;
+const SCORE_INTERVAL_MS = 10_000;
 /** One rejected message weighs this much, squared with more; an hour's good conduct makes up for few. */
 const REJECTED_WEIGHT = -10;
-const REJECTED_DECAY = 0.99;
+/** By 1 % each second. */
+const REJECTED_DECAY = 0.99 ** (SCORE_INTERVAL_MS / 1_000);
 
 export async function createGossipNode(
   options: GossipOptions,
@@ -77,11 +81,13 @@ export async function createGossipNode(
         Dhi: 2 * FAN_OUT,
         Dscore: 1,
         Dout: 1,
+        heartbeatInterval: MESH_INTERVAL_MS,
         allowPublishToZeroTopicPeers: true,
         allowedTopics: [...topics],
         maxInboundDataLength: GOSSIP_MESSAGE_SIZE_BYTES_MAX,
         maxOutboundBufferSize: OUTBOUND_BUFFER_SIZE_BYTES_MAX,
         scoreParams: {
+          decayInterval: SCORE_INTERVAL_MS,
           // Its default silences the peers of any address that more than ten share.
           IPColocationFactorWeight: 0,
           topics: Object.fromEntries(topics.map((topic) => [topic, TOPIC_SCORE])),

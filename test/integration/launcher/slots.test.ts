@@ -421,6 +421,7 @@ describe("the core", () => {
         ...lab.environment,
         BUN_OPTIONS: "--preload=x",
         BUNCH: "kept",
+        MIMALLOC_PURGE_DELAY: "7",
         MYCELIUM_LAUNCHER: "/elsewhere",
       },
       stdout: "pipe",
@@ -434,7 +435,9 @@ describe("the core", () => {
     expect(lines).toContain(`MYCELIUM_LAUNCHER=${lab.program}`);
     expect(lines).not.toContain("MYCELIUM_LAUNCHER=/elsewhere");
     expect(lines.filter((line) => line.startsWith("BUN_"))).toEqual(["BUN_JSC_useFTLJIT=0"]);
-    expect(lines).toContain("MIMALLOC_PURGE_DELAY=500");
+    expect(lines).toContain("MIMALLOC_PURGE_DELAY=7");
+    expect(lines).not.toContain("MIMALLOC_PURGE_DELAY=500");
+    expect(lines).toContain("MIMALLOC_PURGE_HOLES_MIN_INTERVAL=5000");
   });
 
   test("has no file of the launcher's open", async () => {
