@@ -16,7 +16,7 @@ import {
   VERSION,
 } from "../domain/api/index.ts";
 import { type SqlTokenVerdict, SqlTokenVerifier } from "../domain/identity/index.ts";
-import { RAFT_CHANNEL } from "../runtime/consensus/index.ts";
+import { PROMISES_CHANNEL, RAFT_CHANNEL } from "../runtime/consensus/index.ts";
 import type { Discovery } from "../runtime/discovery/index.ts";
 import { type Authorization, SqlGateway } from "../runtime/gateway/index.ts";
 import { type Announcement, Enrolment } from "../runtime/membership/index.ts";
@@ -237,6 +237,7 @@ export class Agent {
       admit: (hello) => membership.admit(hello),
       linkUp: (hello, address) => {
         host.logger.info("link up", { peer: hello.node, address });
+        consensus.promises.linkUp(hello.node, hello.instance);
         links.up(hello);
         this.#core.clocks.note(hello.node, hello.wallMs);
         this.#discovery?.linkUp(hello.node);
@@ -250,6 +251,7 @@ export class Agent {
       },
       message: (from, channel, payload) => {
         if (channel === RAFT_CHANNEL) consensus.receive(from, payload);
+        if (channel === PROMISES_CHANNEL) consensus.promises.receive(from, payload);
       },
       request: (from, method, payload) =>
         answerPeer(from, method, payload, {

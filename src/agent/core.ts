@@ -16,6 +16,7 @@ import {
   asRequestId,
   assert,
   errorCodeOf,
+  fromUtf8,
   type GroupId,
   MyceliumError,
   messageOf,
@@ -42,7 +43,7 @@ import { guardFile } from "./guard.ts";
 import { linkTransport } from "./link-transport.ts";
 import { Links } from "./links.ts";
 import { logLost } from "./log-loss.ts";
-import { type NodeState, replicaLifeOf } from "./node-state.ts";
+import { FORGOTTEN_FILE, type NodeState, replicaLifeOf } from "./node-state.ts";
 import { ownDatabase } from "./own-database.ts";
 import { EMPTY_REASON, lacksState, otherReplicas, refillFrom } from "./refill.ts";
 import { consensusSettings, shardLimits } from "./settings.ts";
@@ -58,6 +59,8 @@ export interface Host {
   readonly onFatal: (error: unknown) => void;
   /** The log cannot be gone on with as it is open: what is damaged is found and dropped when it is opened again. */
   readonly onLogFailure: (error: MyceliumError) => void;
+  /** The state on disk is older than what this node promised: the next life is that of an empty replica. */
+  readonly onForgotten: (error: MyceliumError) => void;
   /** A damaged database is to be filled from the log, which the agent's next life does. */
   readonly onRefill: (reason: string) => void;
   /** What was found damaged since the process started, one line each: a core on trial is taken back for it. */
@@ -127,6 +130,7 @@ export async function openCore(
     firstContext: randomInt(CONTEXT_MAX),
     mayVote: (node) => membership.isValidator(node),
     onFailure: host.onLogFailure,
+    onForgotten: host.onForgotten,
   });
   const membership = new Membership({
     network: state.network,
@@ -165,6 +169,8 @@ async function openLog(
   directory: StateDirectory,
   groups: readonly GroupId[],
 ): Promise<void> {
+  const forgotten = directory.read(FORGOTTEN_FILE);
+  if (forgotten !== null) throw logLost(new MyceliumError("STATE_CORRUPT", fromUtf8(forgotten)));
   try {
     const recovered = await consensus.start();
     const gone = groups.find((group) => !recovered.some((one) => one.group === group));

@@ -25,6 +25,9 @@ export const MEMBERS_FILE = "members.cbor";
 /** Which life of its replicas this is; not there in the first. */
 export const REPLICA_FILE = "replica.life";
 
+/** Why this node must not go on as the replicas it was; there until it is those of its next life. */
+export const FORGOTTEN_FILE = "replica.forgotten";
+
 /** Everything a node's state consists of: what `leave --wipe` and a failed first start remove. */
 export const NODE_FILES = [
   KEY_FILE,
@@ -33,6 +36,7 @@ export const NODE_FILES = [
   GRANT_FILE,
   MEMBERS_FILE,
   REPLICA_FILE,
+  FORGOTTEN_FILE,
   "spores.cbor",
   "log",
 ] as const;

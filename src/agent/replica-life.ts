@@ -1,7 +1,8 @@
 /**
- * A node whose log is lost has forgotten what it voted for and acknowledged: it must not take part as the replica it
- * was. It asks the network for its next life instead: a quorum records it, the leader takes the old replica out, and
- * the new one begins empty, as a learner. Raft's promises are of replicas, so none is broken.
+ * A node whose log is lost, or was put back from an older copy, has forgotten what it voted for and acknowledged: it
+ * must not take part as the replica it was. It asks the network for its next life instead: a quorum records it, the
+ * leader takes the old replica out, and the new one begins empty, as a learner. Raft's promises are of replicas, so
+ * none is broken.
  *
  * Order: the network grants the life -> log and databases are removed -> the life is written -> empty groups are made.
  * Cut short anywhere, the next start finds a log that is lost again, and asks for one life more.
@@ -28,7 +29,7 @@ import { createEmptyGroups, groupsFor } from "./groups.ts";
 import { withLog } from "./init.ts";
 import { linkTransport } from "./link-transport.ts";
 import { isLogLost } from "./log-loss.ts";
-import { MEMBERS_FILE, type NodeState, REPLICA_FILE } from "./node-state.ts";
+import { FORGOTTEN_FILE, MEMBERS_FILE, type NodeState, REPLICA_FILE } from "./node-state.ts";
 import { NEXT_LIFE_METHOD } from "./peer-requests.ts";
 
 /** Then the start fails as if nobody had been asked; whoever supervises it tries again. */
@@ -73,6 +74,7 @@ async function beginNextLife(
   }
   directory.write(REPLICA_FILE, utf8(`${life}\n`));
   await withLog(directory, (log) => createEmptyGroups(log, groups));
+  directory.remove(FORGOTTEN_FILE);
   host.logger.warn("this node begins anew as an empty replica", { life });
 }
 

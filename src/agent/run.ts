@@ -11,7 +11,7 @@ import {
   type SystemdNotifier,
 } from "../adapters/host/index.ts";
 import { StateDirectory } from "../adapters/state/index.ts";
-import { errorCodeOf, MyceliumError, messageOf, toHex } from "../base/index.ts";
+import { errorCodeOf, MyceliumError, messageOf, toHex, utf8 } from "../base/index.ts";
 import { type ConfigView, VERSION } from "../domain/api/index.ts";
 import type { Config } from "../domain/config/index.ts";
 import { verifyGrant } from "../domain/identity/index.ts";
@@ -22,7 +22,7 @@ import { GROUPS } from "./groups.ts";
 import { IdleTrim, type OwnProcess } from "./idle-trim.ts";
 import { initNetwork, removeNode } from "./init.ts";
 import { readMemberList } from "./member-upkeep.ts";
-import { loadNodeState, type NodeState } from "./node-state.ts";
+import { FORGOTTEN_FILE, loadNodeState, type NodeState } from "./node-state.ts";
 import { leftSuffix } from "./own-database.ts";
 import { openInSomeLife } from "./replica-life.ts";
 import { type Launch, type OwnSlots, ownSlots } from "./slots.ts";
@@ -150,6 +150,10 @@ async function serve(
       bare.logger.error("log failed, it is opened again", { reason: error.message });
       end({ kind: "restart" });
     },
+    onForgotten: (error) => {
+      directory.write(FORGOTTEN_FILE, utf8(error.message));
+      end({ kind: "restart" });
+    },
     onRefill: (reason) => {
       bare.logger.error("database damaged, it is filled from the log", { reason });
       end({ kind: "restart" });
@@ -216,7 +220,8 @@ function makeHost(config: Config): Host {
   process.on("uncaughtException", onFatal);
   process.on("unhandledRejection", onFatal);
   const metrics = new PrometheusMetrics();
-  return { clock, logger, metrics, onFatal, onLogFailure: onFatal, onRefill: onFatal, damages: [] };
+  const onEnd = { onLogFailure: onFatal, onForgotten: onFatal, onRefill: onFatal };
+  return { clock, logger, metrics, onFatal, ...onEnd, damages: [] };
 }
 
 function ownProcess({ consensus }: Core): OwnProcess {

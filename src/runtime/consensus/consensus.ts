@@ -16,7 +16,6 @@ import {
   assert,
   type GroupId,
   MyceliumError,
-  messageOf,
   type NodeId,
   nodeOfReplica,
   present,
@@ -36,11 +35,12 @@ import { CommitNews } from "./commit-news.ts";
 import { DeferredLog } from "./deferred-log.ts";
 import { isRefusal, readFrame } from "./frame.ts";
 import { closedError, type GroupHost, HostedGroup, passTicks } from "./hosted-group.ts";
-import { LogWriter, type Written } from "./log-writer.ts";
+import { LogWriter, logFailed, type Written } from "./log-writer.ts";
 import { mayBeOfNonVoter } from "./message-rights.ts";
 import { isMissing } from "./missing-snapshot.ts";
 import { type ConsensusOptions, raftOptionsOf } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import { PromiseExchange } from "./promise-exchange.ts";
 import { ReadinessWatch } from "./readiness-watch.ts";
 import type { ConsensusStatus, GroupStatus } from "./status.ts";
 import { TickTimer } from "./tick-timer.ts";
@@ -65,6 +65,7 @@ export class Consensus {
   readonly #writer: LogWriter;
   readonly #readiness: ReadinessWatch;
   readonly #news: CommitNews;
+  readonly promises: PromiseExchange;
   #turnIsQueued = false;
   readonly #ticks: TickTimer;
   #failure: MyceliumError | null = null;
@@ -77,6 +78,9 @@ export class Consensus {
     this.#host = { clock, logger, logStore, settings, firstContext, wake: (g) => this.#wake(g) };
     this.#readiness = new ReadinessWatch(this.#host, this.#groups);
     this.#news = new CommitNews(this.#host, this.#groups);
+    this.promises = new PromiseExchange(options, this.#groups, (error) =>
+      this.#end(error, options.onForgotten ?? options.onFailure),
+    );
     this.#ticks = new TickTimer(clock, settings.tickMs, (ticks) => this.#tick(ticks));
     this.#writer = new LogWriter(options, {
       durable: (written) => this.#durable(written),
@@ -254,6 +258,7 @@ export class Consensus {
       this.#options.metrics.count("mycelium_raft_refused_total", 1, { code: "FORBIDDEN" });
       return;
     }
+    this.promises.note(from, group, message);
     hosted.node.step(message);
     this.#wake(hosted);
   }
@@ -359,16 +364,15 @@ export class Consensus {
     this.#news.stop();
   }
 
-  /** Stops acknowledging for good; others are asked to take over. */
   #fail(cause: unknown): void {
     if (!(cause instanceof MyceliumError)) throw cause;
+    this.#end(logFailed(cause), this.#options.onFailure);
+  }
+
+  /** Stops acknowledging for good; others are asked to take over. */
+  #end(failure: MyceliumError, tell: (failure: MyceliumError) => void): void {
     if (!this.#isRunning) return;
-    const failure = new MyceliumError(
-      cause.code,
-      `Cannot go on with consensus on this node: the log failed: ${messageOf(cause)}; check or replace the disk, then start the node again`,
-      { cause },
-    );
-    this.#options.logger.error("consensus stopped", { error: messageOf(cause) });
+    this.#options.logger.error("consensus stopped", { error: failure.message });
     for (const group of this.#groups.values()) {
       for (const message of group.node.stepDown()) this.#outbox.add(group.id, message);
     }
@@ -377,7 +381,7 @@ export class Consensus {
     this.#writer.stop();
     this.#stopTimers();
     for (const group of this.#groups.values()) group.close(failure);
-    this.#options.onFailure(failure);
+    tell(failure);
   }
 
   /** Asks others to lead what this node leads; resolves when they do, or after an election timeout. */

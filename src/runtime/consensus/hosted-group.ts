@@ -35,6 +35,7 @@ import type {
 } from "../../ports/index.ts";
 import { MemberChange } from "./member-change.ts";
 import type { ConsensusSettings } from "./options.ts";
+import type { RecoveredReplica } from "./promises.ts";
 import { ReadWaiters } from "./read-waiters.ts";
 import type { GroupStatus } from "./status.ts";
 
@@ -61,6 +62,7 @@ export interface GroupHost {
 export class HostedGroup implements GroupLog {
   readonly id: GroupId;
   readonly node: RaftNode;
+  readonly found: RecoveredReplica;
   readonly #host: GroupHost;
   readonly #logger: Logger;
   readonly #reads: ReadWaiters;
@@ -80,6 +82,8 @@ export class HostedGroup implements GroupLog {
     this.#reads = new ReadWaiters(host.firstContext);
     this.id = id;
     this.node = node;
+    const { id: replica, term, votedFor, lastIndex } = node;
+    this.found = { replica, term, votedFor, lastIndex, damagedUpTo: node.status().damagedUpTo };
     this.#logger = host.logger.with({ group: id });
     this.#change = new MemberChange(host.settings.promoteLagEntries);
     this.#leadership = { term: node.term, leader: null, ready: false };

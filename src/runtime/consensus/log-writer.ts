@@ -1,6 +1,6 @@
 /** The one write to the log that is under way: told when it is durable, waiting for room when the disk is full. */
 
-import { errorCodeOf, type MyceliumError } from "../../base/index.ts";
+import { errorCodeOf, MyceliumError, messageOf } from "../../base/index.ts";
 import type { HostedGroup } from "./hosted-group.ts";
 import type { ConsensusOptions } from "./options.ts";
 
@@ -76,4 +76,13 @@ export class LogWriter {
       if (!this.#isStopped) this.follow(logStore.append([]), written);
     });
   }
+}
+
+/** What is said of a log that cannot be gone on with. */
+export function logFailed(cause: MyceliumError): MyceliumError {
+  return new MyceliumError(
+    cause.code,
+    `Cannot go on with consensus on this node: the log failed: ${messageOf(cause)}; check or replace the disk, then start the node again`,
+    { cause },
+  );
 }

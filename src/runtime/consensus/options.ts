@@ -61,6 +61,11 @@ export interface ConsensusOptions {
    * started again. Called once.
    */
   readonly onFailure: (error: MyceliumError) => void;
+  /**
+   * Another node remembers what this one promised and has no record of: its disk holds an older state. It takes part
+   * no more as the replicas it was. Called once. Default: `onFailure`.
+   */
+  readonly onForgotten?: (error: MyceliumError) => void;
 }
 
 export function raftOptionsOf(settings: ConsensusSettings): RaftOptions {

@@ -1,7 +1,7 @@
-/** A node whose log or votes are gone comes back by itself: as a new replica, which the others let in. */
+/** A node whose log or votes are gone, or older than they were, comes back by itself: as a new replica, which the others let in. */
 
 import { afterAll, expect, test } from "bun:test";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterNode } from "../../cluster/cluster-node.ts";
 import { until } from "../../cluster/processes.ts";
@@ -65,6 +65,28 @@ test("votes that are gone, with both copies damaged: the same, in the life after
   await votesAgain(third);
 });
 
+test("a state that was put back from an older copy: the others tell, and the node begins anew", async () => {
+  const parts = ["log", "mycelium.db", "mycelium.system.db"];
+  const copy = join(lab.directory, "copy");
+  await third.kill("SIGTERM");
+  for (const part of parts) cpSync(join(third.state, part), join(copy, part), { recursive: true });
+  const life = Number(lifeOf(third));
+  third.start();
+  await votesAgain(third);
+  await write(first, "INSERT INTO t VALUES (4)");
+  await holds(third, 4);
+  await third.kill();
+  for (const part of parts) {
+    rmSync(join(third.state, part), { recursive: true });
+    cpSync(join(copy, part), join(third.state, part), { recursive: true });
+  }
+  third.start();
+  await until("the next life", async () => Number(lifeOf(third)) === life + 1 || null);
+  await votesAgain(third);
+  await holds(third, 4);
+  expect(existsSync(join(third.state, "replica.forgotten"))).toBe(false);
+});
+
 test("without a quorum of others nothing is begun, and the node says what is lost", async () => {
   await first.kill();
   await third.kill();
@@ -73,10 +95,10 @@ test("without a quorum of others nothing is begun, and the node says what is los
   await until("the question", async () =>
     third.lastLog(40).includes("asking the network for this replica's next life") ? true : null,
   );
-  expect(lifeOf(third)).toBe("2");
+  expect(lifeOf(third)).toBe("3");
   first.start();
   await votesAgain(third);
-  expect(Number(lifeOf(third))).toBeGreaterThan(2);
+  expect(Number(lifeOf(third))).toBeGreaterThan(3);
 });
 
 test("no node ended by itself", () => {
