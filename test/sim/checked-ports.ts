@@ -8,6 +8,7 @@ import type {
   StateMachine,
   Transport,
 } from "../../src/ports/index.ts";
+import { RAFT_CHANNEL } from "../../src/runtime/consensus/index.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -106,7 +107,7 @@ export function checkedTransport(
 ): Pick<Transport, "send"> {
   return {
     send: (to, channel, payload, priority) => {
-      world.rules.sends(machine, to, payload);
+      if (channel === RAFT_CHANNEL) world.rules.sends(machine, to, payload);
       return transport.send(to, channel, payload, priority);
     },
   };

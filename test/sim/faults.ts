@@ -9,6 +9,10 @@ import { MAIN, type World } from "./world.ts";
 /** Wall clocks stay within what the network tolerates: 5 minutes from the members' median. */
 const WALL_JUMP_MAX_MS = 100_000;
 
+/** How often a moment is looked for at which a copy can be put back. */
+const PUT_BACK_TRIES = 100;
+const PUT_BACK_TRY_MS = 20;
+
 /** How long after its moment an ambush strikes at the latest. */
 const REACH_MS: Readonly<Record<Moment, number>> = {
   vote: 30,
@@ -73,6 +77,7 @@ export class Faults {
     transfer: () => this.#world.leaderOf(MAIN)?.process?.handOver(MAIN),
     damage: (machine) => this.#damage(machine),
     corrupt: (machine) => this.#corrupt(machine),
+    "put-back": (machine) => this.#putBack(machine, PUT_BACK_TRIES),
     "disk-full": (machine) => this.#fillDisk(machine),
     "change-weight": () => this.#changeMembers(true),
     "change-members": () => this.#changeMembers(false),
@@ -224,6 +229,27 @@ export class Faults {
     if (machine.logDisk.damage(MAIN, this.#random)) {
       this.#world.trace.add(machine.name, "log is damaged");
     }
+    this.#later(() => this.#world.start(machine));
+  }
+
+  /**
+   * A machine's disks are copied, and later the copy is put back. Only while the others have all that it acknowledged
+   * and know every vote it gave: what nobody remembers who runs cannot be told to it.
+   */
+  #putBack(machine: Machine, tries: number): void {
+    const { machines, scheduler } = this.#world;
+    if (!this.#isStormy) return;
+    const terms = new Set(machines.map(({ process }) => process?.replica(MAIN)?.term));
+    const isKnown = terms.size === 1 && !machines.some(({ logDisk }) => logDisk.isDamaged(MAIN));
+    if (machine.process === null || !isKnown || !this.#isSafeToHarm(machine)) {
+      if (tries === 0) return;
+      scheduler.schedule(PUT_BACK_TRY_MS, () => this.#putBack(machine, tries - 1));
+      return;
+    }
+    this.#world.crash(machine, false);
+    if (machine.hasCopy) machine.putCopyBack();
+    else machine.copyDisks();
+    this.#world.trace.add(machine.name, machine.hasCopy ? "is copied" : "gets a copy put back");
     this.#later(() => this.#world.start(machine));
   }
 

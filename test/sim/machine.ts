@@ -6,6 +6,7 @@ import {
   MemoryLogDisk,
   MemoryShardDisk,
   type Scheduler,
+  ShardState,
 } from "../../src/adapters/memory/index.ts";
 import {
   asNodeId,
@@ -13,10 +14,18 @@ import {
   type NodeId,
   present,
   type Random,
+  type ReplicaId,
+  replicaOfNode,
   toBase58,
 } from "../../src/base/index.ts";
 import type { Plan } from "./plan.ts";
 import type { SimProcess } from "./process.ts";
+
+interface DiskCopy {
+  readonly life: number;
+  readonly log: ReturnType<MemoryLogDisk["copy"]>;
+  readonly shards: ReadonlyMap<GroupId, ShardState>;
+}
 
 export interface MachineOptions {
   readonly index: number;
@@ -37,6 +46,11 @@ export class Machine {
   /** How many times slower than planned the disk is just now. */
   diskSlowness = 1;
   wallJumpMs = 0;
+  /** Which life of its replicas it is in, and how many it has begun. */
+  replicaLife = 0;
+  #lifeCount = 0;
+  /** Of its disks, as they were at some time. */
+  #copy: DiskCopy | null = null;
 
   constructor(options: MachineOptions) {
     const { index, plan, scheduler, groups } = options;
@@ -57,6 +71,40 @@ export class Machine {
 
   shardDisk(group: GroupId): MemoryShardDisk {
     return present(this.shardDisks.get(group), `the disk of ${group}`);
+  }
+
+  get replica(): ReplicaId {
+    return replicaOfNode(this.node, this.replicaLife);
+  }
+
+  get hasCopy(): boolean {
+    return this.#copy !== null;
+  }
+
+  /** While no process runs. */
+  copyDisks(): void {
+    const shards = [...this.shardDisks].map(([group, disk]) => [group, disk.load()] as const);
+    this.#copy = {
+      life: this.replicaLife,
+      log: this.logDisk.copy(),
+      shards: new Map(shards),
+    };
+  }
+
+  /** All that was promised since is forgotten. */
+  putCopyBack(): void {
+    const copy = present(this.#copy, "a copy of the disks");
+    this.#copy = null;
+    this.replicaLife = copy.life;
+    this.logDisk.putBack(copy.log);
+    for (const [group, state] of copy.shards) this.shardDisk(group).replace(state);
+  }
+
+  /** Its next life, as an empty replica. */
+  beginLife(): void {
+    this.replicaLife = ++this.#lifeCount;
+    this.logDisk.putBack(new Map());
+    for (const disk of this.shardDisks.values()) disk.replace(new ShardState());
   }
 
   syncMs(): number {

@@ -380,4 +380,14 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: "forgotten-promises-unnoticed",
+    patches: [
+      {
+        file: "src/runtime/consensus/promise-exchange.ts",
+        find: "if (forgotten !== undefined) this.#onForgotten",
+        replace: 'if (forgotten?.group === "none") this.#onForgotten',
+      },
+    ],
+  },
 ];

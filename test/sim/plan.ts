@@ -21,6 +21,7 @@ export const FAULTS = [
   "change-weight",
   "change-members",
   "disown",
+  "put-back",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
@@ -72,7 +73,7 @@ export function planOf(seed: number, random: Random): Plan {
     seed,
     weights: Array.from({ length: voterCount }, () => (isEven ? 4 : pick([1, 2, 4, 4]))),
     learnerCount: pick([0, 0, 1, 1, 2]),
-    faults: FAULTS.filter(() => random.below(3) > 0),
+    faults: FAULTS.filter((fault) => fault !== "put-back" && random.below(3) > 0),
     ambushes: MOMENTS.filter(() => random.below(2) === 0),
     faultGapMs: pick([400, 900, 2_000]),
     faultLengthMs: pick([800, 2_500, 6_000]),
@@ -93,8 +94,25 @@ export function planOf(seed: number, random: Random): Plan {
     appendBytesMax: pick([1, 600, 524_288]),
     inflightCountMax: pick([1, 4, 128]),
   };
-  return random.below(3) === 0 ? duelOf(plan, random) : plan;
+  if (random.below(3) === 0) return duelOf(plan, random);
+  return seed % 4 === 0 && voterCount > 2 ? withCopies(plan) : plan;
 }
+
+/** Machines go back to older copies of themselves. Peers tell before anything else, which takes links in order. */
+function withCopies(plan: Plan): Plan {
+  return { ...plan, faults: COPY_FAULTS, ambushes: [], hostile: null, databaseMs: 0.1 };
+}
+
+const COPY_FAULTS: readonly Fault[] = [
+  "put-back",
+  "put-back",
+  "put-back",
+  "kill",
+  "power-cut",
+  "drop-link",
+  "transfer",
+  "change-weight",
+];
 
 /** Few nodes and clients, and hardly a moment without an election: mistakes there need many of them. */
 function duelOf(plan: Plan, random: Random): Plan {

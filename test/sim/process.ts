@@ -17,7 +17,6 @@ import {
   type NodeId,
   nodeOfReplica,
   present,
-  replicaOfNode,
   type Term,
 } from "../../src/base/index.ts";
 import {
@@ -29,7 +28,11 @@ import {
   type RaftNode,
 } from "../../src/domain/raft/index.ts";
 import type { GroupLog, SqlService } from "../../src/ports/index.ts";
-import { CONSENSUS_SETTINGS, Consensus } from "../../src/runtime/consensus/index.ts";
+import {
+  CONSENSUS_SETTINGS,
+  Consensus,
+  PROMISES_CHANNEL,
+} from "../../src/runtime/consensus/index.ts";
 import {
   openOrReset,
   SHARD_LIMITS,
@@ -108,6 +111,7 @@ export class SimProcess {
         },
       },
       onFailure: (error) => world.fatal(machine, this, error),
+      onForgotten: (error) => world.forgotten(machine, this, error),
     });
     this.death = new Promise((resolve) => {
       this.#die = resolve;
@@ -123,12 +127,14 @@ export class SimProcess {
     }
     await this.#transport.start({
       admit: () => ({ ok: true }),
-      linkUp: () => undefined,
+      linkUp: ({ node, instance }) => this.#consensus.promises.linkUp(node, instance),
       linkDown: (node) => this.#consensus.linkDown(node),
-      message: (from, _channel, payload) =>
+      message: (from, channel, payload) => {
+        if (channel === PROMISES_CHANNEL) return this.#consensus.promises.receive(from, payload);
         this.#world.rules.receives(this.#machine, from, payload, () =>
           this.#consensus.receive(from, payload),
-        ),
+        );
+      },
       request: (from, method, payload) => this.#answer(from, method, payload),
     });
     const { machines } = this.#world;
@@ -187,6 +193,32 @@ export class SimProcess {
         this.#world.trace.add(this.#machine.name, `members not changed: ${errorCodeOf(error)}`);
       },
     );
+  }
+
+  /**
+   * What the leader of members does for one that began another life: the replica it was goes, the new one learns, and
+   * votes if the old one did. False when nothing is left to do.
+   */
+  replaceOldLives(group: GroupId, voted: Set<Machine>): boolean {
+    const configuration = this.#consensus.configuration(group);
+    if (configuration === null || configuration.outgoing.length > 0) return true;
+    const { machines } = this.#world;
+    const weights = new Map<Machine, number>();
+    let isDone = true;
+    for (const machine of machines) {
+      const voter = configuration.voters.find(
+        ({ replica }) => nodeOfReplica(replica) === machine.node,
+      );
+      const isOld = voter !== undefined && voter.replica !== machine.replica;
+      if (isOld) voted.add(machine);
+      const isWanted = voted.has(machine) && configuration.learners.includes(machine.replica);
+      const isThere = voter !== undefined || configuration.learners.includes(machine.replica);
+      if (isOld || isWanted || !isThere) isDone = false;
+      if (voter !== undefined && !isOld) voted.delete(machine);
+      if ((voter !== undefined && !isOld) || isWanted) weights.set(machine, voter?.weight ?? 1);
+    }
+    if (!isDone && weights.size > 0) this.changeMembers(group, weights);
+    return !isDone;
   }
 
   /** Whether a majority is left without this node. */
@@ -251,7 +283,8 @@ export class SimProcess {
   async #create(group: GroupId): Promise<void> {
     const { machines, plan } = this.#world;
     const founders = machines.slice(0, plan.weights.length);
-    if (!founders.includes(this.#machine)) return this.#consensus.joinEmpty(group);
+    const isFounder = founders.includes(this.#machine) && this.#machine.replicaLife === 0;
+    if (!isFounder) return this.#consensus.joinEmpty(group);
     const weights = new Map(founders.map((machine, i) => [machine, plan.weights[i] ?? 1]));
     return this.#consensus.bootstrap(group, configurationOf(weights, machines));
   }
@@ -266,7 +299,7 @@ export class SimProcess {
     let shard: Shard | null = null;
     const log = await this.#consensus.open({
       group,
-      replica: replicaOfNode(machine.node, 0),
+      replica: machine.replica,
       installed: position.installed,
       makeStateMachine: (groupLog) => {
         const log = checkedGroupLog(groupLog, machine, this.#world);
@@ -332,10 +365,10 @@ function configurationOf(
   weights: ReadonlyMap<Machine, number>,
   machines: readonly Machine[],
 ): Configuration {
-  const raw = new Map([...weights].map(([{ node }, weight]) => [replicaOfNode(node, 0), weight]));
+  const raw = new Map([...weights].map(([{ replica }, weight]) => [replica, weight]));
   const voters = [...levelWeights(raw)].map(([replica, weight]) => ({ replica, weight }));
   const others = machines.filter((machine) => !weights.has(machine));
-  return makeConfiguration({ voters, learners: others.map(({ node }) => replicaOfNode(node, 0)) });
+  return makeConfiguration({ voters, learners: others.map(({ replica }) => replica) });
 }
 
 function helloOf(machine: Machine) {

@@ -45,7 +45,7 @@ export class RaftRules {
   #committedUpTo = BOOTSTRAP_INDEX;
   /** How far the leader of a term has shown a replica that their logs are equal. */
   readonly #shown = new Map<Machine, Shown>();
-  /** Whom a node voted for, by "node/term". */
+  /** Whom a node voted for, by "replica/term". */
   readonly #votes = new Map<string, ReplicaId>();
   #commitCount = 0;
   #askedCount = 0;
@@ -265,19 +265,19 @@ export class RaftRules {
     if (damagedUpTo !== null) {
       this.#violated(`vote: ${machine.name} votes with a log that is damaged up to ${damagedUpTo}`);
     }
-    if (!message.preVote) this.#votesFor(machine, message.term, message.to);
+    if (!message.preVote) this.#votesFor(machine, message.from, message.term, message.to);
   }
 
   /** A candidate has voted for itself, and for a log that it has synced. */
   #stands(machine: Machine, message: Granted & { readonly kind: "voteRequest" }): void {
-    this.#votesFor(machine, message.term, message.from);
+    this.#votesFor(machine, message.from, message.term, message.from);
     const { lastIndex, lastTerm } = message;
     if (machine.logDisk.holds(this.#group, lastIndex, lastTerm)) return;
     this.#violated(`vote: ${machine.name} stands with entry ${lastIndex} that it has not synced`);
   }
 
-  #votesFor(machine: Machine, term: Term, candidate: ReplicaId): void {
-    const key = `${machine.name}/${term}`;
+  #votesFor(machine: Machine, voter: ReplicaId, term: Term, candidate: ReplicaId): void {
+    const key = `${voter}/${term}`;
     const other = this.#votes.get(key);
     if (other !== undefined && other !== candidate) {
       this.#violated(`vote: ${machine.name} votes in term ${term} for ${other}, then ${candidate}`);

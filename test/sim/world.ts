@@ -33,6 +33,8 @@ const DIFFERENCES = new Set([
 ]);
 /** Between a process's end and its supervisor starting it again. */
 const RESTART_MS = 300;
+/** Between looks at who takes part. */
+const PLACEMENT_MS = 200;
 
 export class World {
   readonly plan: Plan;
@@ -150,6 +152,24 @@ export class World {
     this.trace.add(machine.name, this.#named(`ends: ${error.code} ${error.message}`));
     this.crash(machine, false);
     this.scheduler.schedule(RESTART_MS, () => this.start(machine));
+  }
+
+  /** A machine's disks hold an older state than what it promised: it begins its next life. */
+  forgotten(machine: Machine, process: SimProcess, error: MyceliumError): void {
+    if (machine.process !== process) return;
+    this.trace.add(machine.name, this.#named(`begins anew: ${error.message}`));
+    this.crash(machine, false);
+    machine.beginLife();
+    this.scheduler.schedule(RESTART_MS, () => this.start(machine));
+    this.#place(new Set());
+  }
+
+  /** Until no replica of an earlier life takes part any more. */
+  #place(voted: Set<Machine>): void {
+    this.scheduler.schedule(PLACEMENT_MS, () => {
+      const leader = this.leaderOf(MAIN)?.process ?? null;
+      if (leader === null || leader.replaceOldLives(MAIN, voted)) this.#place(voted);
+    });
   }
 
   /** What a node logs; some of it must never be said, because nothing here causes it. */

@@ -7,7 +7,7 @@ export { type Hostility, MemoryNetwork } from "./network.ts";
 export { type Scheduled, Scheduler } from "./scheduler.ts";
 export { MemorySeedStorage } from "./seed-storage.ts";
 export { MemoryShardDatabase, type ShardTiming } from "./shard-database.ts";
-export { MemoryShardDisk } from "./shard-state.ts";
+export { MemoryShardDisk, ShardState } from "./shard-state.ts";
 export { MemorySlotDisk, MemorySlots } from "./slots.ts";
 export { SQL_ENGINE } from "./sql-engine.ts";
 export { MemoryTransport, type MemoryTransportOptions } from "./transport.ts";

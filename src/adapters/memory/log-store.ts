@@ -41,6 +41,7 @@ export class MemoryLogDisk {
   readonly unsynced: Change[] = [];
   /** True makes every write fail with DISK_FULL. */
   isFull = false;
+  readonly #forgotten = new Map<GroupId, number>();
 
   /** Loses power: of the unsynced writes only some first ones were written. */
   cutPower(random: Random): void {
@@ -52,12 +53,28 @@ export class MemoryLogDisk {
     this.#keep(this.unsynced.length - (random.below(2) === 0 ? 0 : 1));
   }
 
+  /** What is synced, to be put back later. Of a disk that no process uses. */
+  copy(): Groups {
+    return copyOfAll(this.synced);
+  }
+
+  /** Puts an older copy back; an empty one stands for a log that is removed. What was synced meanwhile is forgotten. */
+  putBack(copy: Groups): void {
+    assert(this.unsynced.length === 0, "a log in use is replaced");
+    for (const [group, state] of this.synced) {
+      this.#forgotten.set(group, Math.max(lastIndexOf(state), this.#forgotten.get(group) ?? 0));
+    }
+    this.synced.clear();
+    for (const [group, state] of copyOfAll(copy)) this.synced.set(group, state);
+  }
+
   isDamaged(group: GroupId): boolean {
     return (this.synced.get(group)?.damagedUpTo ?? null) !== null;
   }
 
-  /** Whether an entry is synced here, by itself or within the cut, or was until it was damaged. */
+  /** Whether an entry is synced here, by itself or within the cut, or was until it was damaged or replaced. */
   holds(group: GroupId, index: LogIndex, term: Term): boolean {
+    if (index <= (this.#forgotten.get(group) ?? 0)) return true;
     const state = this.synced.get(group);
     if (state === undefined) return false;
     if (index <= state.snapshot.index || index <= (state.damagedUpTo ?? 0)) return true;
@@ -252,6 +269,10 @@ function emptyGroup(snapshot: SnapshotMeta): GroupLogState {
 
 function copyOf(state: GroupLogState): GroupLogState {
   return { ...state, entries: [...state.entries] };
+}
+
+function copyOfAll(groups: Groups): Groups {
+  return new Map([...groups].map(([group, state]) => [group, copyOf(state)]));
 }
 
 function lastIndexOf(state: GroupLogState): LogIndex {
