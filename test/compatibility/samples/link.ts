@@ -1,6 +1,6 @@
 /** What crosses a link between two nodes, below and beside the store. */
 
-import { asReplicaId, MyceliumError } from "../../../src/base/index.ts";
+import { asReplicaId, MyceliumError, replicaOfNode } from "../../../src/base/index.ts";
 import {
   decodeConfiguration,
   encodeConfiguration,
@@ -19,6 +19,7 @@ import {
   ProofChecker,
 } from "../../../src/domain/wire/index.ts";
 import { FrameWriter, readFrame } from "../../../src/runtime/consensus/frame.ts";
+import { decodePromises, encodePromises } from "../../../src/runtime/consensus/promises.ts";
 import type { Sample } from "../sample.ts";
 import {
   configuration,
@@ -170,5 +171,28 @@ export const linkSamples: readonly Sample[] = [
     writers: ["domain/raft/message-codec.ts packMessage", "runtime/consensus/frame.ts FrameWriter"],
     write: raftFrame,
     read: (bytes) => readFrame(bytes, leader.nodeId, second.nodeId),
+  },
+  {
+    name: "promises of replicas",
+    form: "cbor",
+    writers: ["runtime/consensus/promises.ts encodePromises"],
+    write: () =>
+      encodePromises([
+        {
+          group: MAIN,
+          replica: replicaOfNode(second.nodeId, 2),
+          term: term(9),
+          votedFor: leader.nodeId,
+          index: index(812),
+        },
+        {
+          group: SYSTEM,
+          replica: replicaOfNode(second.nodeId, 0),
+          term: term(2 ** 33),
+          votedFor: null,
+          index: index(0),
+        },
+      ]),
+    read: decodePromises,
   },
 ];

@@ -10,7 +10,12 @@ import {
   encodeEnrolRequest,
   encodeJoinerSelf,
 } from "../../../src/runtime/membership/enrol-message.ts";
-import { decodeMemberList, encodeMemberList } from "../../../src/runtime/membership/index.ts";
+import {
+  decodeMemberList,
+  encodeMemberList,
+  openAnnouncement,
+  signAnnouncement,
+} from "../../../src/runtime/membership/index.ts";
 import {
   type Announcement,
   decodeAnnouncement,
@@ -19,7 +24,7 @@ import {
 } from "../../../src/runtime/membership/member.ts";
 import type { Sample } from "../sample.ts";
 import { joinersChain } from "./identity.ts";
-import { filled, ids, NOW_MS, network, part, tokenKey } from "./world.ts";
+import { filled, ids, joiner, NOW_MS, network, part, tokenKey } from "./world.ts";
 
 const ANNOUNCEMENT: Announcement = {
   addresses: ["10.0.0.1:9090", "[fd00::1]:9090"],
@@ -62,6 +67,13 @@ export const membershipSamples: readonly Sample[] = [
     writers: ["runtime/membership/member.ts encodeAnnouncement"],
     write: () => encodeAnnouncement(ANNOUNCEMENT),
     read: decodeAnnouncement,
+  },
+  {
+    name: "announcement of a node that cannot write",
+    form: "cbor",
+    writers: ["runtime/membership/announcement-statement.ts signAnnouncement"],
+    write: () => signAnnouncement(joiner, network.id, ANNOUNCEMENT),
+    read: (bytes) => openAnnouncement(bytes, network.id, joiner.nodeId),
   },
   {
     name: "member list",
