@@ -4,20 +4,10 @@
  */
 
 import { expect, test } from "bun:test";
-import { createHash } from "node:crypto";
-import {
-  MemoryHost,
-  MemoryLogger,
-  MemoryMetrics,
-  MemoryShardDatabase,
-  MemoryShardDisk,
-  Scheduler,
-} from "../../src/adapters/memory/index.ts";
-import { asGroupId, asLogIndex, asNodeId, asRequestId, asTerm } from "../../src/base/index.ts";
+import { asLogIndex, asRequestId, asTerm } from "../../src/base/index.ts";
 import type { GroupLog, StateMachine } from "../../src/ports/index.ts";
-import { SHARD_LIMITS, Shard } from "../../src/runtime/store/index.ts";
+import { LONE_NODE, loneShard } from "./lone-shard.ts";
 
-const NODE = asNodeId("a");
 const TERM = asTerm(1);
 const JOBS_MAX = 40;
 /** No timer of the shard fires within it: only wake-ups bring a write to its end. */
@@ -33,7 +23,7 @@ class ImmediateLog implements GroupLog {
     this.#jobCount = jobCount;
   }
 
-  leadership = () => ({ term: TERM, leader: NODE, ready: true });
+  leadership = () => ({ term: TERM, leader: LONE_NODE, ready: true });
   readIndex = () => Promise.resolve(asLogIndex(this.#last));
   metaAt = (index: ReturnType<typeof asLogIndex>) => ({
     index,
@@ -59,50 +49,11 @@ class ImmediateLog implements GroupLog {
   }
 }
 
-const digest = (payload: Uint8Array) =>
-  new Uint8Array(createHash("sha512").update(payload).digest());
-
-function openShard(scheduler: Scheduler, log: ImmediateLog): Shard {
-  const host = new MemoryHost("a", scheduler);
-  const timing = { writeMs: () => 0, readMs: () => 0 };
-  const database = new MemoryShardDatabase(new MemoryShardDisk(), host, timing);
-  const shard = new Shard(
-    {
-      shard: asGroupId("main"),
-      clock: host,
-      logger: new MemoryLogger(() => undefined),
-      metrics: new MemoryMetrics(),
-      database,
-      log,
-      peers: { request: () => Promise.reject(new Error("there is no peer")) },
-      authority: {
-        node: NODE,
-        sign: digest,
-        verify: (_author, payload, signature) => Buffer.compare(digest(payload), signature) === 0,
-        mayWrite: () => true,
-      },
-      entropy: (sizeBytes) => new Uint8Array(sizeBytes),
-      replicaNodes: () => [],
-      refill: () => "copy",
-      quorumUnseenMs: () => 0,
-      clockOffMs: () => 0,
-      onApplied: () => undefined,
-      onFatal: (error) => {
-        throw error;
-      },
-      limits: SHARD_LIMITS,
-    },
-    { appliedIndex: asLogIndex(1), pinnedTimeMs: 0, installed: null },
-  );
-  log.machine = shard.stateMachine;
-  shard.stateMachine.leadershipChanged(log.leadership());
-  return shard;
-}
-
 test("a write ends without a timer, however soon its entry is committed", async () => {
   for (let jobs = 0; jobs <= JOBS_MAX; jobs++) {
-    const scheduler = new Scheduler(jobs);
-    const shard = openShard(scheduler, new ImmediateLog(jobs));
+    const log = new ImmediateLog(jobs);
+    const { scheduler, shard } = loneShard(() => log);
+    log.machine = shard.stateMachine;
     for (let round = 0; round < 5; round++) {
       const writes = [1, 2, 3].map((n) =>
         shard.service.write({

@@ -1,5 +1,6 @@
 /** Programs of the agent on its own tables, as data, and what their results hold. */
 
+import { MyceliumError } from "../../base/index.ts";
 import type { Program, ProgramResult, Statement, Step } from "./program.ts";
 import type { SqlValue } from "./value.ts";
 
@@ -38,4 +39,17 @@ export function failureOf(result: ProgramResult, atomic: boolean): ProgramFailur
     return { statement: atomic ? i - 1 : i, code, message };
   }
   return null;
+}
+
+/** The result, or throws DISK_FULL or SQL: "Cannot ACTION: ...". */
+export function succeeded(result: ProgramResult, atomic: boolean, action: string): ProgramResult {
+  const failure = failureOf(result, atomic);
+  if (failure === null) return result;
+  const { code, message } = failure;
+  throw new MyceliumError(codeOfFailure(failure), `Cannot ${action}: ${code}: ${message}`);
+}
+
+/** For failures that no program of the agent's own expects. */
+export function codeOfFailure({ code }: ProgramFailure): "DISK_FULL" | "SQL" {
+  return code === "SQLITE_FULL" ? "DISK_FULL" : "SQL";
 }

@@ -1,9 +1,11 @@
 export {
   atomicProgram,
+  codeOfFailure,
   failureOf,
   type ProgramFailure,
   plainProgram,
   statement,
+  succeeded,
 } from "./atomic-program.ts";
 export {
   type AuthorizerAction,
@@ -27,7 +29,7 @@ export {
   type FunctionClass,
   type ModuleClass,
 } from "./function-policy.ts";
-export { blobOf, numberOf, type Row, rowsOf, textOf } from "./own-rows.ts";
+export { blobOf, changedRows, numberOf, type Row, rowsOf, textOf } from "./own-rows.ts";
 export { PackReader } from "./pack-reader.ts";
 export { PackWriter } from "./pack-writer.ts";
 export { classifyPragma, type PragmaSetting } from "./pragma-policy.ts";

@@ -36,3 +36,9 @@ function damaged(needed: string, found: SqlValue | undefined): MyceliumError {
     `Cannot read a row of an own table: found ${found === null ? "NULL" : typeof found}, needed ${needed}`,
   );
 }
+
+/** Rows that a step of the program changed; 0 for one that did not run. */
+export function changedRows(result: ProgramResult, step: number): number {
+  const outcome = result.steps[step];
+  return outcome?.ok ? outcome.result.affectedRowCount : 0;
+}

@@ -3,18 +3,19 @@
  * the time that the log gives them.
  */
 
-import { MyceliumError, type RequestId } from "../../base/index.ts";
+import type { RequestId } from "../../base/index.ts";
 import type { SignedPart } from "../../domain/identity/index.ts";
 import {
   atomicProgram,
   blobOf,
-  failureOf,
+  changedRows,
   numberOf,
   type Program,
   type ProgramResult,
   plainProgram,
   rowsOf,
   statement,
+  succeeded,
 } from "../../domain/sql/index.ts";
 import type { LoggedStatement } from "../../domain/trust/index.ts";
 import type { SqlService } from "../../ports/index.ts";
@@ -123,17 +124,13 @@ export class DecisionStore {
       ),
       true,
     );
-    const outcome = result.steps[1];
-    return outcome?.ok === true && outcome.result.affectedRowCount > 0;
+    return changedRows(result, 1) > 0;
   }
 
   async #write(program: Program, atomic: boolean): Promise<ProgramResult> {
     const { sql, newRequestId } = this.#options;
     const result = await sql.write({ id: newRequestId(), role: "system", program });
-    const failure = failureOf(result, atomic);
-    if (failure === null) return result;
-    const code = failure.code === "SQLITE_FULL" ? "DISK_FULL" : "SQL";
-    throw new MyceliumError(code, `Cannot record a vote: ${failure.code}: ${failure.message}`);
+    return succeeded(result, atomic, "record a vote");
   }
 }
 

@@ -19,6 +19,8 @@ import {
 import {
   atomicProgram,
   blobOf,
+  changedRows,
+  codeOfFailure,
   failureOf,
   numberOf,
   type Program,
@@ -26,6 +28,7 @@ import {
   type ProgramResult,
   plainProgram,
   statement,
+  succeeded,
   textOf,
 } from "../../domain/sql/index.ts";
 import { decodeCbor, encodeCbor } from "../../domain/wire/index.ts";
@@ -265,11 +268,7 @@ export class MemberStore {
   }
 
   async #write(action: string, program: Program, atomic: boolean): Promise<ProgramResult> {
-    const result = await this.#writeRaw(program);
-    const failure = failureOf(result, atomic);
-    if (failure === null) return result;
-    const code: ErrorCode = failure.code === "SQLITE_FULL" ? "DISK_FULL" : "SQL";
-    throw new MyceliumError(code, `Cannot ${action}: ${failure.code}: ${failure.message}`);
+    return succeeded(await this.#writeRaw(program), atomic, action);
   }
 
   #writeRaw(program: Program): Promise<ProgramResult> {
@@ -308,11 +307,6 @@ function insertMember(
   );
 }
 
-function changedRows(result: ProgramResult, step: number): number {
-  const outcome = result.steps[step];
-  return outcome?.ok ? outcome.result.affectedRowCount : 0;
-}
-
 function admissionError(failure: ProgramFailure): MyceliumError {
   const [code, message] = admissionProblem(failure);
   return new MyceliumError(code, `Cannot join: ${message}`);
@@ -332,7 +326,7 @@ function admissionProblem(failure: ProgramFailure): readonly [ErrorCode, string]
   if (step === INSERT_NODE && isNull) return ["NETWORK_FULL", NETWORK_FULL_TEXT];
   if (step === NOT_REVOKED && isNull) return ["NOT_A_MEMBER", REMOVED_TEXT];
   return [
-    failure.code === "SQLITE_FULL" ? "DISK_FULL" : "SQL",
+    codeOfFailure(failure),
     `the network could not record it: ${failure.code}: ${failure.message}`,
   ];
 }

@@ -9,13 +9,14 @@ import type { SignedPart } from "../../domain/identity/index.ts";
 import {
   atomicProgram,
   blobOf,
-  failureOf,
+  changedRows,
   numberOf,
   type Program,
   type ProgramResult,
   plainProgram,
   rowsOf,
   statement,
+  succeeded,
   textOf,
 } from "../../domain/sql/index.ts";
 import { decodePlan, encodePlan, type RolloutPlan } from "../../domain/update/index.ts";
@@ -240,14 +241,6 @@ export class RolloutStore {
   async #write(program: Program, atomic: boolean): Promise<ProgramResult> {
     const { sql, newRequestId } = this.#options;
     const result = await sql.write({ id: newRequestId(), role: "system", program });
-    const failure = failureOf(result, atomic);
-    if (failure === null) return result;
-    const code = failure.code === "SQLITE_FULL" ? "DISK_FULL" : "SQL";
-    throw new MyceliumError(code, `Cannot record the rollout: ${failure.code}: ${failure.message}`);
+    return succeeded(result, atomic, "record the rollout");
   }
-}
-
-function changedRows(result: ProgramResult, step: number): number {
-  const outcome = result.steps[step];
-  return outcome?.ok ? outcome.result.affectedRowCount : 0;
 }
