@@ -27,6 +27,9 @@ export class Applier {
   #committed: LogEntry[] = [];
   #received: LogIndex;
 
+  /** The COMMIT under way, the last one called; resolves however it ends. */
+  #committing: Promise<void> | null = null;
+
   /** `onForeign` ends whatever is open on the database; `onCorrupt` replaces it. */
   constructor(
     context: ShardContext,
@@ -84,12 +87,13 @@ export class Applier {
       this.#committed.shift();
       return;
     }
-    const proposal = this.#context.open?.proposal;
-    if (entry.index === proposal?.index && entry.term === proposal.term) {
-      return this.#context.open?.check === null
-        ? this.#commitOpen(entry)
-        : this.#commitCheck(entry);
-    }
+    const open = this.#context.open;
+    const { index, term } = open?.proposal ?? NO_PROPOSAL;
+    const isOwn = entry.index === index && entry.term === term;
+    if (isOwn && open?.check === null) return this.#commitOpen(entry);
+    // What this leader is still committing comes first: it may fail, and is executed again then.
+    if (this.#committing !== null) return this.#committing;
+    if (isOwn) return this.#commitCheck(entry);
     if (entry.kind !== "command") {
       this.#committed.shift();
       this.#context.applied.advance(entry.index);
@@ -111,7 +115,7 @@ export class Applier {
     this.#committed.shift();
     const commit = context.options.database.commit(entry.index);
     open.committed();
-    commit.then(
+    const ended = commit.then(
       () => {
         this.#digests.book.record(entry.index, open.digest);
         context.noteApplied(entry.index);
@@ -123,6 +127,10 @@ export class Applier {
         this.#wake();
       },
     );
+    this.#committing = ended;
+    void ended.then(() => {
+      if (this.#committing === ended) this.#committing = null;
+    });
   }
 
   /** The leader's own check of a table has no transaction open: it is executed as on every other replica. */
@@ -218,6 +226,8 @@ export class Applier {
     this.#onFull();
   }
 }
+
+const NO_PROPOSAL = { index: null, term: null };
 
 /** Which requests of a bundle are executed; null for all. */
 function positionsOf(batch: Batch, bundle: number, count: number): readonly number[] | null {
