@@ -99,7 +99,10 @@ export function advanceCommit(core: RaftCore): void {
   core.commitTo(index);
   releaseUncommitted(core);
   finishConfiguration(core);
-  if (core.role === "leader") beginReads(core);
+  if (core.role !== "leader") return;
+  // Those who were still to answer the round may count no more, and this replica may be the only one left.
+  confirmReads(core);
+  beginReads(core);
 }
 
 /** Starts a round of read index if reads wait and the leader's own no-op is committed. */
