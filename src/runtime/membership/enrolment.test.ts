@@ -77,6 +77,21 @@ describe("joining", () => {
     expect(world.sql.rows("SELECT uses_left FROM _mycelium_tokens")).toEqual([{ uses_left: 0 }]);
   });
 
+  test("a joiner whose first question is answered while it asks again is not told that the token is used", async () => {
+    const token = await world.invite();
+    const findToken = async (tokenKey: Uint8Array) => {
+      await world.join(token, key(2));
+      return world.store.findToken(tokenKey);
+    };
+    const store = new Proxy(world.store, {
+      get: (target, name) =>
+        name === "findToken" ? findToken : Reflect.get(target, name, target).bind(target),
+    });
+    const pending = world.request(token, key(2));
+    const reply = await world.enrolment({ store }).handleEnrol(pending.body);
+    expect(openEnrolReply(pending, reply, world.nowMs).grant.member).toBe(key(2).nodeId);
+  });
+
   test("an unknown outcome is told, and asking again finds the grant", async () => {
     const token = await world.invite();
     world.sql.afterWrite = () => {

@@ -77,6 +77,9 @@ export interface EnrolmentOptions {
 /** Enrolments at once; each holds a signature check and a write. */
 const IN_FLIGHT_MAX = 16;
 
+/** What a joiner is refused with when an earlier question of its own was answered in the meantime. */
+const OWN_TRACES: ReadonlySet<string> = new Set(["ALREADY_MEMBER", "TOKEN_USED", "NETWORK_FULL"]);
+
 interface Joiner {
   readonly request: EnrolRequest;
   readonly join: JoinStatement;
@@ -179,26 +182,31 @@ export class Enrolment {
   }
 
   async #admit(joiner: Joiner): Promise<Uint8Array> {
+    try {
+      return await this.#makeMember(joiner);
+    } catch (error) {
+      // The same joiner asked twice at once, or the last answer about this write was lost.
+      const mayBeIts = OWN_TRACES.has(errorCodeOf(error) ?? "");
+      const won = mayBeIts ? await this.#knownGrant(joiner) : null;
+      if (won === null) throw error;
+      return won;
+    }
+  }
+
+  async #makeMember(joiner: Joiner): Promise<Uint8Array> {
     const { network, store, clock, logger } = this.#options;
     const encoded = await this.#makeGrant(joiner);
     const verdict = verifyGrant(encoded, network, clock.wallMs());
     if (!verdict.ok) throw refusal("BAD_TOKEN", `the network refuses the token: ${verdict.reason}`);
     const { class: nodeClass, role, tier, member: id } = verdict.grant;
     const { announcement } = joiner.self;
-    try {
-      await store.admit({
-        member: { id, class: nodeClass, role, tier, announcement },
-        grant: encoded,
-        tokenKey: joiner.request.tokenKey,
-        nowMs: clock.wallMs(),
-        nodeCountMax: network.genesis.nodeCountMax,
-      });
-    } catch (error) {
-      // The same joiner asked twice at once, or the last answer about this write was lost.
-      const won = errorCodeOf(error) === "ALREADY_MEMBER" ? await this.#knownGrant(joiner) : null;
-      if (won === null) throw error;
-      return won;
-    }
+    await store.admit({
+      member: { id, class: nodeClass, role, tier, announcement },
+      grant: encoded,
+      tokenKey: joiner.request.tokenKey,
+      nowMs: clock.wallMs(),
+      nodeCountMax: network.genesis.nodeCountMax,
+    });
     logger.info("a node joined", { node: id, class: nodeClass, role, tier });
     return encoded;
   }
