@@ -21,7 +21,7 @@ import type { Discovery } from "../runtime/discovery/index.ts";
 import { type Authorization, SqlGateway } from "../runtime/gateway/index.ts";
 import { type Announcement, Enrolment } from "../runtime/membership/index.ts";
 import { announcementOf, endpoint, NOTHING_ANNOUNCED, type Ports } from "./announce.ts";
-import { type Core, closeCore } from "./core.ts";
+import { type Core, closeCore, serviceOf } from "./core.ts";
 import { startDiscovery } from "./discovery.ts";
 import type { Ending } from "./ending.ts";
 import { groupsFor, MAIN, SYSTEM } from "./groups.ts";
@@ -279,6 +279,7 @@ export class Agent {
       store,
       clock: host.clock,
       logger: host.logger,
+      service: (group) => serviceOf(this.#core, group),
       unseenMs: (node) => (node === grant.member ? 0 : links.unseenMs(node)),
     });
   }

@@ -33,7 +33,7 @@ import {
   verify,
   verifyGrant,
 } from "../domain/identity/index.ts";
-import type { Clock, GroupLog, Logger } from "../ports/index.ts";
+import type { Clock, GroupLog, Logger, SqlService } from "../ports/index.ts";
 import { Consensus } from "../runtime/consensus/index.ts";
 import { MemberStore, Membership } from "../runtime/membership/index.ts";
 import { openOrReset, Shard, type ShardOptions } from "../runtime/store/index.ts";
@@ -305,6 +305,11 @@ function shardOptions(
     onFatal: host.onFatal,
     limits: shardLimits(config),
   };
+}
+
+/** A shard's clients' side; null where this node holds no replica of it. */
+export function serviceOf({ shards }: Pick<Core, "shards">, group: GroupId): SqlService | null {
+  return shards.find(({ id }) => id === group)?.shard.service ?? null;
 }
 
 /** In reverse: nothing is asked of a part that was closed before. */

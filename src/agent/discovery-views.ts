@@ -3,7 +3,7 @@
 import { nodeOfReplica } from "../base/index.ts";
 import { encodeConfiguration } from "../domain/raft/index.ts";
 import type { Consensus } from "../runtime/consensus/index.ts";
-import type { MemberView, PrimaryState } from "../runtime/discovery/index.ts";
+import type { KnownPeer, MemberView, PrimaryState } from "../runtime/discovery/index.ts";
 import type { Member, Membership } from "../runtime/membership/index.ts";
 import { GROUPS, SYSTEM } from "./groups.ts";
 
@@ -15,13 +15,15 @@ interface Parts {
 export function memberView(parts: Parts): MemberView {
   const { membership } = parts;
   return {
-    known: () =>
-      votersFirst(parts).map(({ id, addresses, multiaddrs }) => {
-        return { node: id, addresses, multiaddrs };
-      }),
+    known: () => [...listed(parts), ...unlisted(membership)],
     isRevoked: (node) => membership.isRevoked(node),
     mayVote: (node) => membership.isValidator(node),
   };
+}
+
+/** Whether no group that this node takes part in has a leader, as far as it knows. */
+export function followsNobody({ consensus }: Pick<Parts, "consensus">): boolean {
+  return consensus.status().groups.every(({ leader }) => leader === null);
 }
 
 /** Null on a node without a replica of it. */
@@ -37,6 +39,20 @@ export function primaryOf({ consensus }: Pick<Parts, "consensus">): PrimaryState
     lastIndex: status.lastIndex,
     configuration: encodeConfiguration(configuration),
   };
+}
+
+function listed(parts: Parts): readonly KnownPeer[] {
+  return votersFirst(parts).map(({ id, addresses, multiaddrs }) => {
+    return { node: id, addresses, multiaddrs };
+  });
+}
+
+/** Members of an earlier list, or proven on a link: an own replica that is behind must not cost the links to catch up. */
+function unlisted(membership: Membership): readonly KnownPeer[] {
+  return membership
+    .peers()
+    .filter(({ node }) => membership.member(node) === undefined)
+    .map(({ node, addresses }) => ({ node, addresses, multiaddrs: [] }));
 }
 
 /** Links are limited in number: with those who may lead this node must have one, else it hears of nothing. */

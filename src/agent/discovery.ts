@@ -13,7 +13,7 @@ import type { Gossip } from "../ports/index.ts";
 import { Discovery } from "../runtime/discovery/index.ts";
 import type { Announcement } from "../runtime/membership/index.ts";
 import type { Core } from "./core.ts";
-import { memberView, primaryOf } from "./discovery-views.ts";
+import { followsNobody, memberView, primaryOf } from "./discovery-views.ts";
 import { SYSTEM } from "./groups.ts";
 
 const SEED_TIMEOUT_MS = 10_000;
@@ -59,6 +59,7 @@ export function makeDiscovery(
     },
     group: SYSTEM,
     primary: () => primaryOf(core),
+    followsNobody: () => followsNobody(core),
     gossip: config.gossip ? makeGossip(core, port) : null,
     seeds: config.seeds.map((place) =>
       seedStorageOf(place, { sizeBytesMax: SEED_BYTES_MAX, timeoutMs: SEED_TIMEOUT_MS }),

@@ -1,7 +1,7 @@
 /** What the local API's requests do. */
 
 import { randomBytes } from "node:crypto";
-import { errorCodeOf, MyceliumError, messageOf, type NodeId } from "../base/index.ts";
+import { errorCodeOf, type GroupId, MyceliumError, messageOf, type NodeId } from "../base/index.ts";
 import type {
   ConfigView,
   LeaveRequest,
@@ -16,11 +16,12 @@ import { createSqlToken } from "../domain/identity/index.ts";
 import { createInvite, decodeMemberList } from "../runtime/membership/index.ts";
 import type { RolloutOperator } from "../runtime/update/index.ts";
 import { endpoint, type Ports, reachableHosts } from "./announce.ts";
-import type { Core } from "./core.ts";
+import { type Core, serviceOf } from "./core.ts";
 import type { Ending } from "./ending.ts";
 import type { LocalActions } from "./local-api.ts";
 import { LEAVE_METHOD, MEMBERS_METHOD } from "./peer-requests.ts";
 import { expelledBy } from "./problems.ts";
+import { removeMember } from "./remove-member.ts";
 
 const TOKEN_TTL_MS = 3_600_000;
 const LISTED_TIMEOUT_MS = 10_000;
@@ -131,7 +132,7 @@ export class LocalCommands implements LocalActions {
   }
 
   async removeNode(node: NodeId): Promise<void> {
-    const { grant, host, membership, store } = this.#core;
+    const { consensus, grant, host, membership, store } = this.#core;
     if (node === grant.member) {
       throw new MyceliumError(
         "BAD_ARGUMENT",
@@ -144,14 +145,8 @@ export class LocalCommands implements LocalActions {
         "Cannot remove a node: this node is no validator; ask one that is",
       );
     }
-    await membership.refresh();
-    if (membership.member(node) === undefined) {
-      throw new MyceliumError(
-        "NOT_A_MEMBER",
-        `Cannot remove ${node}: there is no such member; \`mycelium node list\` shows them`,
-      );
-    }
-    await store.remove(node, "removed", host.clock.wallMs());
+    const service = (group: GroupId) => serviceOf(this.#core, group);
+    await removeMember({ consensus, service, membership, store, clock: host.clock }, node);
   }
 
   /** Rejects with NO_QUORUM when a network that is being made, or has no quorum, stays so. */

@@ -5,9 +5,10 @@
  */
 
 import type { StateDirectory } from "../adapters/state/index.ts";
-import { errorCodeOf, type GroupId, messageOf, type NodeId } from "../base/index.ts";
+import { errorCodeOf, type GroupId, messageOf, type NodeId, nodeOfReplica } from "../base/index.ts";
 import type { Grant } from "../domain/identity/index.ts";
 import type { Timer, Transport } from "../ports/index.ts";
+import type { Consensus } from "../runtime/consensus/index.ts";
 import {
   type Announcement,
   decodeMemberList,
@@ -20,7 +21,7 @@ import {
   signAnnouncement,
 } from "../runtime/membership/index.ts";
 import type { Host } from "./core.ts";
-import { SYSTEM } from "./groups.ts";
+import { MAIN, SYSTEM } from "./groups.ts";
 import type { Links } from "./links.ts";
 import { MEMBERS_FILE, type NodeState } from "./node-state.ts";
 import { ANNOUNCE_METHOD, MEMBERS_METHOD } from "./peer-requests.ts";
@@ -36,6 +37,7 @@ export interface UpkeepParts {
   readonly state: Pick<NodeState, "network" | "key">;
   readonly host: Pick<Host, "clock" | "logger" | "onFatal">;
   readonly directory: Pick<StateDirectory, "read" | "write">;
+  readonly consensus: Consensus;
   readonly links: Links;
   readonly transport: Pick<Transport, "cut" | "links" | "request">;
   readonly membership: Membership;
@@ -44,10 +46,10 @@ export interface UpkeepParts {
   readonly onApplied: Map<GroupId, () => void>;
 }
 
+type ListParts = Omit<UpkeepParts, "directory" | "onApplied">;
+
 /** The list: from the own replica of `system`, else from a linked validator. Null when neither has one. */
-export async function readMemberList(
-  core: Omit<UpkeepParts, "directory" | "onApplied">,
-): Promise<MemberList | null> {
+export async function readMemberList(core: ListParts): Promise<MemberList | null> {
   if (core.store !== null) return core.store.readAll();
   const encoded = await askValidators(core, MEMBERS_METHOD, new Uint8Array(0));
   return encoded === null ? null : decodeMemberList(encoded);
@@ -55,14 +57,11 @@ export async function readMemberList(
 
 /** The first answer of a linked validator; null when none has one. */
 async function askValidators(
-  core: Omit<UpkeepParts, "directory" | "onApplied">,
+  core: ListParts,
   method: string,
   payload: Uint8Array,
 ): Promise<Uint8Array | null> {
-  const validators = core.membership
-    .members()
-    .filter(({ id, role }) => role === "validator" && core.links.isUp(id));
-  for (const { id } of validators) {
+  for (const id of listKeepers(core)) {
     try {
       return await core.transport.request(id, method, payload, ASK_TIMEOUT_MS);
     } catch (error) {
@@ -71,6 +70,21 @@ async function askValidators(
     }
   }
   return null;
+}
+
+/**
+ * Linked validators, those first that are sure to be current: who leads, then who votes. One that was removed may not
+ * know it, and would keep this node from ever hearing of it.
+ */
+function listKeepers({ consensus, links, membership }: ListParts): readonly NodeId[] {
+  const leader = consensus.groupStatus(MAIN)?.leader;
+  const voters = consensus.configuration(MAIN)?.voters.map(({ replica }) => nodeOfReplica(replica));
+  const rank = (id: NodeId) => (id === leader ? 0 : voters?.includes(id) === true ? 1 : 2);
+  return membership
+    .peers()
+    .map(({ node }) => node)
+    .filter((node) => membership.isValidator(node) && links.isUp(node))
+    .sort((a, b) => rank(a) - rank(b));
 }
 
 /** The list as it was when this node last ran: tokens and links are judged by it until a newer one is read. */
@@ -197,6 +211,8 @@ export class MemberUpkeep {
   /** Where the next start looks first; a full disk costs that start some time, and nothing else. */
   #cache(list: MemberList): void {
     const { directory, host } = this.#core;
+    const cached = directory.read(MEMBERS_FILE);
+    if (cached !== null && isOlder(list, decodeMemberList(cached))) return;
     try {
       directory.write(MEMBERS_FILE, encodeMemberList(list));
     } catch (error) {
@@ -204,4 +220,13 @@ export class MemberUpkeep {
       host.logger.warn("member list not kept", { reason: messageOf(error) });
     }
   }
+}
+
+/**
+ * Whether a list misses somebody of the other who neither left nor was removed: an own replica that is behind after a
+ * power cut must not make the next start forget where the others are.
+ */
+function isOlder(list: MemberList, other: MemberList): boolean {
+  const known = new Set([...list.members, ...list.revoked].map(({ id }) => id));
+  return other.members.some(({ id }) => !known.has(id));
 }

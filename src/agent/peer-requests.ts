@@ -3,10 +3,15 @@
 import { MyceliumError, type NodeId } from "../base/index.ts";
 import { encodeCbor } from "../domain/wire/index.ts";
 import type { Discovery } from "../runtime/discovery/index.ts";
-import { type MemberStore, openAnnouncement } from "../runtime/membership/index.ts";
-import { methodPrefixOf } from "../runtime/store/index.ts";
-import type { Core } from "./core.ts";
+import {
+  type MemberStore,
+  type Membership,
+  openAnnouncement,
+} from "../runtime/membership/index.ts";
+import { methodPrefixOf, type Shard } from "../runtime/store/index.ts";
+import type { Host } from "./core.ts";
 import { SYSTEM } from "./groups.ts";
+import type { NodeState } from "./node-state.ts";
 
 /** For members that hold no replica of `system`, and for those that were out of it for long. */
 export const MEMBERS_METHOD = "members/list";
@@ -25,12 +30,21 @@ export interface Answerer {
   handle(from: NodeId, method: string, payload: Uint8Array): Promise<Uint8Array>;
 }
 
+/** What is asked of a running node. */
+export interface AnsweringNode {
+  readonly membership: Membership;
+  readonly shards: readonly { readonly shard: Shard }[];
+  readonly store: MemberStore | null;
+  readonly state: Pick<NodeState, "network">;
+  readonly host: Pick<Host, "clock">;
+}
+
 export function answerPeer(
   from: NodeId,
   method: string,
   payload: Uint8Array,
   parts: {
-    readonly core: Core;
+    readonly core: AnsweringNode;
     readonly discovery: Discovery | null;
     /** Besides members, spores and shards. */
     readonly others: readonly Answerer[];
@@ -70,7 +84,7 @@ export function answerPeer(
 async function announce(
   from: NodeId,
   payload: Uint8Array,
-  core: Core,
+  core: AnsweringNode,
   store: MemberStore,
 ): Promise<Uint8Array> {
   const said = openAnnouncement(payload, core.state.network.id, from);

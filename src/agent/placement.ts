@@ -13,15 +13,15 @@ import {
 } from "../base/index.ts";
 import { equalConfigurations, isJoint } from "../domain/raft/index.ts";
 import type { Clock, Logger, Timer } from "../ports/index.ts";
-import type { Consensus, GroupStatus } from "../runtime/consensus/index.ts";
+import type { GroupStatus } from "../runtime/consensus/index.ts";
 import {
   decideReplicas,
   type Member,
   type MemberStore,
   type Membership,
-  takesPart,
 } from "../runtime/membership/index.ts";
-import { GROUPS, MAIN } from "./groups.ts";
+import { type ExitParts, groupStillWith } from "./group-exit.ts";
+import { GROUPS, MAIN, SYSTEM } from "./groups.ts";
 
 /** While something is to be done: how often to look whether it can be. */
 const BUSY_INTERVAL_MS = 50;
@@ -30,9 +30,8 @@ const CHANGE_TIMEOUT_MS = 10_000;
 /** A learner this close to the leader's log has caught up. */
 const CAUGHT_UP_LAG = 64;
 
-export interface PlacementOptions {
+export interface PlacementOptions extends ExitParts {
   readonly self: NodeId;
-  readonly consensus: Consensus;
   readonly membership: Membership;
   readonly store: MemberStore;
   readonly clock: Clock;
@@ -45,7 +44,9 @@ export class Placement {
   readonly #options: PlacementOptions;
   readonly #changing = new Set<GroupId>();
   #timer: Timer | null = null;
-  #removing = false;
+  /** Those that leave and are out of every group but `system`. */
+  readonly #freed = new Set<NodeId>();
+  #isLettingGo = false;
   #stopped = false;
 
   constructor(options: PlacementOptions) {
@@ -73,7 +74,8 @@ export class Placement {
     const current = consensus.configuration(group);
     if (status === null || current === null || !status.isReady) return false;
     if (this.#changing.has(group) || isJoint(current)) return true;
-    const members = this.#options.membership.members();
+    this.#letGo();
+    const members = this.#seenBy(group);
     const target = decideReplicas({
       members,
       current,
@@ -81,7 +83,6 @@ export class Placement {
       unseenMs: this.#options.unseenMs,
       isCaughtUp: (replica) => isCaughtUp(status, replica),
     });
-    this.#removeLeavers(members);
     if (equalConfigurations(current, target))
       return members.some((member) => waits(status, member));
     this.#changing.add(group);
@@ -99,30 +100,46 @@ export class Placement {
     return true;
   }
 
-  /** Whoever is leaving and out of every group this node knows of is no member any more. */
-  #removeLeavers(members: readonly Member[]): void {
-    const { consensus, clock, logger, self, store } = this.#options;
-    const leaver = members.find(
-      (member) =>
-        member.state === "leaving" &&
-        member.id !== self &&
-        GROUPS.every((group) => {
-          const configuration = consensus.configuration(group);
-          return configuration === null || !takesPart(configuration, member.id);
-        }),
-    );
-    if (leaver === undefined || this.#removing) return;
-    this.#removing = true;
-    store
-      .remove(leaver.id, "left", clock.wallMs())
-      .then(() => logger.info("a node left", { node: leaver.id }))
+  /**
+   * Who leaves stays in `system` until it is out of all other groups: there it is told that it leaves. One that leads
+   * another group, and was not told, would lead it for ever. The leader of `system` knows.
+   */
+  #seenBy(group: GroupId): readonly Member[] {
+    const { membership, self } = this.#options;
+    const members = membership.members();
+    if (group !== SYSTEM) return members;
+    return members.map((member) => {
+      const { id, state } = member;
+      const mustStay = state === "leaving" && id !== self && !this.#freed.has(id);
+      return mustStay ? { ...member, state: "active" } : member;
+    });
+  }
+
+  /** Whoever is leaving and out of every group is no member any more. */
+  #letGo(): void {
+    const { logger, membership, self } = this.#options;
+    const leaver = membership.members().find(({ id, state }) => state === "leaving" && id !== self);
+    if (leaver === undefined || this.#isLettingGo) return;
+    this.#isLettingGo = true;
+    this.#advanceLeaver(leaver.id)
       .catch((error) => {
         if (errorCodeOf(error) === undefined) throw error;
         logger.warn("leaving node not removed, will retry", { reason: messageOf(error) });
       })
       .finally(() => {
-        this.#removing = false;
+        this.#isLettingGo = false;
       });
+  }
+
+  async #advanceLeaver(node: NodeId): Promise<void> {
+    const { clock, logger, store } = this.#options;
+    const others = GROUPS.filter((group) => group !== SYSTEM);
+    if ((await groupStillWith(this.#options, node, others)) !== null) return;
+    this.#freed.add(node);
+    if ((await groupStillWith(this.#options, node)) !== null) return;
+    await store.remove(node, "left", clock.wallMs());
+    this.#freed.delete(node);
+    logger.info("a node left", { node });
   }
 }
 

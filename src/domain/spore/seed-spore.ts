@@ -76,8 +76,15 @@ export function encodeSeedSpore(key: NodeKey, seed: SeedSpore): Uint8Array {
   return encodeCbor({ payload, signature: sign(key, tagged(PURPOSE, payload)) });
 }
 
-/** Throws MALFORMED on bytes that are no seed; a seed that proves nothing is refused with the reason. */
-export function openSeedSpore(encoded: Uint8Array, context: ProofContext): SeedVerdict {
+/**
+ * Throws MALFORMED on bytes that are no seed; a seed that proves nothing is refused with the reason. `meet` is given
+ * its records before the proof is judged: a node that was away for long may know those who signed it from there only.
+ */
+export function openSeedSpore(
+  encoded: Uint8Array,
+  context: ProofContext,
+  meet: (records: readonly Uint8Array[], issuedAtMs: number) => void = () => {},
+): SeedVerdict {
   if (encoded.length > SEED_BYTES_MAX) throw malformed("seed", "a shorter document", encoded);
   const part = seedShape(decodeCbor(encoded), "seed");
   const content = contentShape(decodeCbor(part.payload), "seed");
@@ -87,6 +94,7 @@ export function openSeedSpore(encoded: Uint8Array, context: ProofContext): SeedV
   if (publicKey === null || !verify(publicKey, message, part.signature)) {
     return refused("its writer has not signed it");
   }
+  meet(content.records, content.issuedAtMs);
   const proof = decodePrimaryProof(content.proof);
   if (proof.statement.leader !== content.writer) return refused("its writer did not lead");
   const verdict = verifyPrimaryProof(proof, context);

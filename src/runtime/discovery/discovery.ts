@@ -59,6 +59,11 @@ export interface DiscoveryOptions {
   /** The Raft group that is the primary, and this node's replica of it; null where there is none. */
   readonly group: GroupId;
   readonly primary: () => PrimaryState | null;
+  /**
+   * True while no group of this node's has a leader: those it is linked with are cut off as it is, or are members no
+   * more and do not know it.
+   */
+  readonly followsNobody: () => boolean;
   /** Null when gossip is off: records then spread over links only. */
   readonly gossip: Gossip | null;
   /** In the order in which they are read. */
@@ -130,7 +135,7 @@ export class Discovery {
     this.#latent = new LatentMap(recordCountMax);
     this.#self = new SelfRecord(network.id, key, grant);
     this.#book = new PeerBook(key.nodeId, peerCountMax);
-    this.#prover = new Prover(options);
+    this.#prover = new Prover(options, this.#latent);
     this.#intake = new SporeIntake(options, {
       latent: this.#latent,
       prover: this.#prover,
@@ -319,14 +324,14 @@ export class Discovery {
   }
 
   async #readSeedsIfAlone(): Promise<void> {
-    const { links, primary } = this.#options;
-    if (links.linked().length > 0 || primary()?.leads === true) return;
-    const seeds = await this.#seeds.read(this.#prover.context());
-    this.#seedProof = seeds[0]?.proof ?? null;
-    for (const { records, issuedAtMs } of seeds) {
+    const { followsNobody, links, primary } = this.#options;
+    if (primary()?.leads === true || (links.linked().length > 0 && !followsNobody())) return;
+    const meet = (records: readonly Uint8Array[], issuedAtMs: number) => {
       const heard = records.map((record) => ({ record, seenAtMs: issuedAtMs }));
       if (this.#intake.takeRecords(heard, null)) this.#noteChange();
-    }
+    };
+    const seeds = await this.#seeds.read(this.#prover.context(), meet);
+    this.#seedProof = seeds[0]?.proof ?? null;
   }
 
   async #pullFromAny(): Promise<void> {

@@ -19,6 +19,7 @@ import {
   decodeProofSignature,
   encodePrimaryStatement,
   encodeProofSignature,
+  type LatentMap,
   type PrimaryProof,
   type ProofContext,
   type ProofSignature,
@@ -45,11 +46,14 @@ export interface ProverOptions {
 
 export class Prover {
   readonly #options: ProverOptions;
+  readonly #latent: LatentMap;
   /** The highest valid proof known, own or heard. */
   #best: PrimaryProof | null = null;
 
-  constructor(options: ProverOptions) {
+  /** `latent` tells of those who may vote and are on no list here yet: a record is kept for its grant only. */
+  constructor(options: ProverOptions, latent: LatentMap) {
     this.#options = options;
+    this.#latent = latent;
   }
 
   get best(): PrimaryProof | null {
@@ -61,8 +65,13 @@ export class Prover {
     return {
       networkId: network.id,
       nowMs: clock.wallMs(),
-      mayVote: (node) => members.mayVote(node) && !members.isRevoked(node),
+      mayVote: (node) =>
+        !members.isRevoked(node) && (members.mayVote(node) || this.#isValidator(node)),
     };
+  }
+
+  #isValidator(node: NodeId): boolean {
+    return this.#latent.get(node)?.signed.record.role === "validator";
   }
 
   /** Takes a proof from elsewhere; keeps it when it is valid and higher than the best so far. Throws MALFORMED. */

@@ -17,6 +17,8 @@ export interface SeedStatus {
   readonly problem: string | null;
 }
 
+type MeetRecords = (records: readonly Uint8Array[], issuedAtMs: number) => void;
+
 interface Standing {
   goodAtMs: number | null;
   problem: string | null;
@@ -35,11 +37,11 @@ export class SeedKeeper {
     this.#logger = logger;
   }
 
-  /** The valid seeds found, the one to follow first. */
-  async read(context: ProofContext): Promise<readonly SeedSpore[]> {
+  /** The valid seeds found, the one to follow first. `meet` is given the records of each before it is judged. */
+  async read(context: ProofContext, meet: MeetRecords): Promise<readonly SeedSpore[]> {
     const seeds: SeedSpore[] = [];
     for (const { storage, standing } of this.#places) {
-      const seed = await this.#readOne(storage, standing, context);
+      const seed = await this.#readOne(storage, standing, context, meet);
       if (seed !== null) seeds.push(seed);
     }
     return seeds.sort((a, b) => compareProofs(b.proof, a.proof));
@@ -69,11 +71,12 @@ export class SeedKeeper {
     storage: SeedStorage,
     standing: Standing,
     context: ProofContext,
+    meet: MeetRecords,
   ): Promise<SeedSpore | null> {
     const content = await this.#note(storage, standing, () => storage.read());
     if (content === undefined || content === null) return null;
     const verdict = await this.#note(storage, standing, async () =>
-      openSeedSpore(content, context),
+      openSeedSpore(content, context, meet),
     );
     if (verdict === undefined) return null;
     if (verdict.ok) return verdict.seed;

@@ -107,6 +107,7 @@ export class TestNode implements Gossip {
   readonly revoked = new Set<NodeId>();
   readonly linked = new Set<NodeId>();
   primary: PrimaryState | null = null;
+  followsNobody = false;
   told: readonly PeerAddress[] = [];
   gossipOn = false;
   handler: GossipHandler | null = null;
@@ -148,6 +149,7 @@ export class TestNode implements Gossip {
       },
       group: asGroupId("system"),
       primary: () => this.primary,
+      followsNobody: () => this.followsNobody,
       gossip: this,
       seeds: world.seeds,
       cache: this.cache,
