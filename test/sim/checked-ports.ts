@@ -10,7 +10,7 @@ import type {
 } from "../../src/ports/index.ts";
 import { RAFT_CHANNEL } from "../../src/runtime/consensus/index.ts";
 import type { Machine } from "./machine.ts";
-import type { World } from "./world.ts";
+import { MAIN, type World } from "./world.ts";
 
 export function checkedLogStore(store: LogStore, machine: Machine, world: World): LogStore {
   return {
@@ -27,11 +27,11 @@ export function checkedLogStore(store: LogStore, machine: Machine, world: World)
     entries: (group, from, to, sizeBytesMax) => store.entries(group, from, to, sizeBytesMax),
     termOf: (group, index) => store.termOf(group, index),
     compact: (group, snapshot) => {
-      world.rules.cuts(machine, snapshot);
+      if (group === MAIN) world.rules.cuts(machine, snapshot);
       return store.compact(group, snapshot);
     },
     reset: (group, snapshot) => {
-      world.rules.cuts(machine, snapshot);
+      if (group === MAIN) world.rules.cuts(machine, snapshot);
       return store.reset(group, snapshot);
     },
     remove: (group) => store.remove(group),
@@ -82,7 +82,13 @@ export function checkedStateMachine(
   };
 }
 
-export function checkedGroupLog(log: GroupLog, machine: Machine, world: World): GroupLog {
+export function checkedGroupLog(
+  log: GroupLog,
+  group: GroupId,
+  machine: Machine,
+  world: World,
+): GroupLog {
+  if (group !== MAIN) return log;
   return {
     leadership: () => log.leadership(),
     propose: (payload) => log.propose(payload),

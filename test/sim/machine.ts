@@ -8,6 +8,8 @@ import {
   type Scheduler,
   ShardState,
 } from "../../src/adapters/memory/index.ts";
+import { groupsFor } from "../../src/agent/groups.ts";
+import type { NodeState } from "../../src/agent/node-state.ts";
 import {
   asNodeId,
   type GroupId,
@@ -18,7 +20,14 @@ import {
   replicaOfNode,
   toBase58,
 } from "../../src/base/index.ts";
-import type { Plan } from "./plan.ts";
+import {
+  type Grant,
+  type NodeKey,
+  nodeKeyFromSeed,
+  verifyGrant,
+} from "../../src/domain/identity/index.ts";
+import type { Announcement } from "../../src/runtime/membership/index.ts";
+import type { Growth, Plan } from "./plan.ts";
 import type { SimProcess } from "./process.ts";
 
 interface DiskCopy {
@@ -37,12 +46,21 @@ export interface MachineOptions {
 export class Machine {
   readonly name: string;
   readonly node: NodeId;
+  readonly key: NodeKey;
   readonly host: MemoryHost;
   readonly logDisk = new MemoryLogDisk();
   readonly shardDisks: ReadonlyMap<GroupId, MemoryShardDisk>;
   readonly random: Random;
   readonly #plan: Plan;
+  readonly #index: number;
+  #moveCount = 0;
   process: SimProcess | null = null;
+  /** What made it a node of a growing network; null before it joined, and where membership is not run. */
+  state: NodeState | null = null;
+  /** Small files of its state directory, each written as a whole and synced. */
+  readonly files = new Map<string, Uint8Array>();
+  /** Where it can be reached; null: wherever it is. */
+  address: string | null = null;
   /** How many times slower than planned the disk is just now. */
   diskSlowness = 1;
   wallJumpMs = 0;
@@ -54,8 +72,11 @@ export class Machine {
 
   constructor(options: MachineOptions) {
     const { index, plan, scheduler, groups } = options;
+    this.#index = index;
     this.name = `n${index}`;
-    this.node = simulatedNodeId(index);
+    this.key = nodeKeyFromSeed(sha256(`key of simulated node ${index}`));
+    this.node = plan.growth === null ? simulatedNodeId(index) : this.key.nodeId;
+    if (plan.growth !== null) this.address = addressOf(index, 0);
     this.random = scheduler.random.fork();
     this.#plan = plan;
     this.host = new MemoryHost(this.name, scheduler, {
@@ -107,9 +128,44 @@ export class Machine {
     for (const disk of this.shardDisks.values()) disk.replace(new ShardState());
   }
 
+  /** The groups it holds replicas of, by its grant. */
+  groups(): readonly GroupId[] {
+    return groupsFor(this.#grant()?.role ?? null);
+  }
+
+  /** Whether its grant lets it vote. */
+  mayVote(): boolean {
+    const grant = this.#grant();
+    return grant !== null && grant.role === "validator" && grant.tier <= 1;
+  }
+
+  /** What it says of itself. */
+  announcement({ hasGossip }: Growth): Announcement {
+    const address = this.address ?? "";
+    const [host] = address.split(":");
+    return {
+      addresses: [address],
+      apiAddresses: [`${host}:8080`],
+      multiaddrs: hasGossip ? [`/ip4/${host}/tcp/9091`] : [],
+      validatorWeight: 1,
+      version: "0.1.0",
+    };
+  }
+
+  /** It is reached elsewhere from its next start on. */
+  move(): void {
+    this.address = addressOf(this.#index, ++this.#moveCount);
+  }
+
   syncMs(): number {
     const [min, max] = this.#plan.syncMs;
     return (min + this.random.float() ** 4 * (max - min)) * this.diskSlowness;
+  }
+
+  #grant(): Grant | null {
+    if (this.state === null) return null;
+    const verdict = verifyGrant(this.state.grant, this.state.network, this.host.wallMs());
+    return verdict.ok ? verdict.grant : null;
   }
 
   databaseMs(): number {
@@ -119,7 +175,15 @@ export class Machine {
 
 /** An id of the right form; nobody holds its key. */
 export function simulatedNodeId(index: number): NodeId {
-  const key = createHash("sha256").update(`simulated node ${index}`).digest();
+  const key = sha256(`simulated node ${index}`);
   const prefix = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
   return asNodeId(toBase58(new Uint8Array([...prefix, ...key])));
+}
+
+function addressOf(index: number, moveCount: number): string {
+  return `10.0.${moveCount}.${index + 1}:9090`;
+}
+
+function sha256(text: string): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(text).digest());
 }

@@ -61,6 +61,7 @@ async function runMany(): Promise<boolean> {
     {
       from: countOf(values.from, "from"),
       count: countOf(values.seeds, "seeds"),
+      step: 1,
       processCount: countOf(values.processes, "processes"),
       stopsAtFailure: false,
       root: `${import.meta.dir}/../..`,

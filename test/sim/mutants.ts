@@ -14,10 +14,14 @@ export interface Patch {
 export interface Mutant {
   readonly name: string;
   readonly patches: readonly Patch[];
+  /** Only networks that grow can show it: no others are tried. */
+  readonly needsGrowth?: true;
 }
 
 const RAFT = "src/domain/raft";
 const STORE = "src/runtime/store";
+const MEMBERSHIP = "src/runtime/membership";
+const AGENT = "src/agent";
 const MEMORY = "src/adapters/memory";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -387,6 +391,153 @@ export const MUTANTS: readonly Mutant[] = [
         file: "src/runtime/consensus/promise-exchange.ts",
         find: "if (forgotten !== undefined) this.#onForgotten",
         replace: 'if (forgotten?.group === "none") this.#onForgotten',
+      },
+    ],
+  },
+  {
+    name: "configuration-overtakes-a-commit",
+    patches: [
+      {
+        file: `${STORE}/applier.ts`,
+        find: "if (this.#committing !== null) return this.#committing;",
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "read-round-outlives-its-voters",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${RAFT}/leading.ts`,
+        find: "  confirmReads(core);\n  beginReads(core);\n}\n\n/** Starts",
+        replace: "  beginReads(core);\n}\n\n/** Starts",
+      },
+    ],
+  },
+  {
+    name: "older-record-wins",
+    needsGrowth: true,
+    patches: [
+      {
+        file: "src/domain/spore/entry-check.ts",
+        find: "return candidate.record.sequence > held.record.sequence;",
+        replace: "return candidate.record.sequence < held.record.sequence;",
+      },
+    ],
+  },
+  {
+    name: "revoked-key-keeps-its-link",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${AGENT}/member-upkeep.ts`,
+        find: 'transport.cut(node, "it is no member any more");',
+        replace: "",
+      },
+      {
+        file: `${MEMBERSHIP}/membership.ts`,
+        find: "if (revoked !== undefined && !this.#byId.has(hello.node)) {",
+        replace: "if (revoked !== undefined && hello.node.length === 0) {",
+      },
+    ],
+  },
+  {
+    name: "token-not-counted",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${MEMBERSHIP}/member-store.ts`,
+        find: "THEN uses_left - 1 END",
+        replace: "THEN uses_left END",
+      },
+    ],
+  },
+  {
+    name: "token-counted-twice",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${MEMBERSHIP}/member-store.ts`,
+        find: "THEN uses_left - 1 END",
+        replace: "THEN max(0, uses_left - 2) END",
+      },
+    ],
+  },
+  {
+    name: "grant-of-another-network-accepted",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${MEMBERSHIP}/membership.ts`,
+        find: "if (!verdict.ok) return refused(verdict.code, `its grant does not hold: ${verdict.reason}`);",
+        replace: "if (!verdict.ok) return { ok: true };",
+      },
+    ],
+  },
+  {
+    name: "borrowed-grant-accepted",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${MEMBERSHIP}/membership.ts`,
+        find: "if (grant.member !== hello.node)",
+        replace: "if (grant.member === null)",
+      },
+    ],
+  },
+  {
+    name: "removed-while-a-group-counts-on-it",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${AGENT}/remove-member.ts`,
+        find: "await untilOut(parts, node);",
+        replace: "void untilOut;",
+      },
+    ],
+  },
+  {
+    name: "out-of-a-group-by-hearsay",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${AGENT}/group-exit.ts`,
+        find: "for (const group of groups) {",
+        replace: "for (const group of groups.slice(groups.length)) {",
+      },
+    ],
+  },
+  {
+    name: "leaver-is-not-told",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${AGENT}/placement.ts`,
+        find: 'const mustStay = state === "leaving" &&',
+        replace: 'const mustStay = state !== "leaving" && state !== "active" &&',
+      },
+    ],
+  },
+  {
+    name: "list-from-anybody",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${AGENT}/member-upkeep.ts`,
+        find: "const rank = (id: NodeId) => (id === leader ? 0 : voters?.includes(id) === true ? 1 : 2);",
+        replace: "const rank = (_id: NodeId) => (leader === voters ? 0 : 0);",
+      },
+    ],
+  },
+  {
+    name: "own-earlier-question-is-forgotten",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${MEMBERSHIP}/enrolment.ts`,
+        find: '["ALREADY_MEMBER", "TOKEN_USED", "NETWORK_FULL"]',
+        replace: '["ALREADY_MEMBER"]',
       },
     ],
   },

@@ -32,6 +32,20 @@ export const MOMENTS = ["vote", "lead", "configuration", "old-commit"] as const;
 /** Besides in duels: a follower takes several entries at once, and is lost before it says so. */
 export type Moment = (typeof MOMENTS)[number] | "catch-up";
 
+/** A network that begins with one node and changes: others join, leave, are removed, and move. */
+export interface Growth {
+  /** Machines besides the first, each a member at most once. */
+  readonly guestCount: number;
+  /** How many of them join before anything goes wrong. */
+  readonly earlyCount: number;
+  /** Mean time between the operator's acts. */
+  readonly actGapMs: number;
+  /** Without it records spread over links only. */
+  readonly hasGossip: boolean;
+  readonly gossipLossRate: number;
+  readonly hasSeed: boolean;
+}
+
 export interface Plan {
   readonly seed: number;
   /** Vote weight of each voter at the start. */
@@ -57,11 +71,19 @@ export interface Plan {
   readonly trailingCount: number;
   readonly tableCount: number;
   readonly electionMs: number;
+  /** How long a gateway tries again before it answers. */
+  readonly retryMs: number;
   /** Bytes of entries in one append: 1 sends them one by one. */
   readonly appendBytesMax: number;
   readonly inflightCountMax: number;
+  /** Null: all nodes are members from the start, and membership is not run. */
+  readonly growth: Growth | null;
 }
 
+/** Those whose network grows: one in so many. */
+export const GROWING_SEEDS = { first: 3, step: 4 } as const;
+
+const RETRIES_MS = [10_000, 1_500, 4_000];
 const VOTER_COUNTS = [1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5, 7];
 
 export function planOf(seed: number, random: Random): Plan {
@@ -93,7 +115,10 @@ export function planOf(seed: number, random: Random): Plan {
     electionMs: pick([150, 300, 500]),
     appendBytesMax: pick([1, 600, 524_288]),
     inflightCountMax: pick([1, 4, 128]),
+    retryMs: RETRIES_MS[seed % RETRIES_MS.length] as number,
+    growth: null,
   };
+  if (seed % GROWING_SEEDS.step === GROWING_SEEDS.first) return growthOf(plan, random);
   if (random.below(3) === 0) return duelOf(plan, random);
   return seed % 4 === 0 && voterCount > 2 ? withCopies(plan) : plan;
 }
@@ -137,6 +162,37 @@ function duelOf(plan: Plan, random: Random): Plan {
     inflightCountMax: random.below(2) === 0 ? 1 : 128,
   };
 }
+
+/** Its members change by what its operators want, and not by faults; damage is the other networks' matter. */
+function growthOf(plan: Plan, random: Random): Plan {
+  const guestCount = 3 + random.below(4);
+  const hasGossip = random.below(4) > 0;
+  return {
+    ...plan,
+    weights: [4],
+    learnerCount: guestCount,
+    faults: plan.faults.filter((fault) => !NOT_WHILE_GROWING.has(fault)),
+    ambushes: plan.ambushes.filter((moment) => moment !== "old-commit"),
+    faultGapMs: Math.max(900, plan.faultGapMs),
+    clientCount: 2,
+    clientGapMs: 250,
+    growth: {
+      guestCount,
+      earlyCount: 1 + random.below(3),
+      actGapMs: 400 + random.below(1_500),
+      hasGossip,
+      gossipLossRate: random.below(2) === 0 ? 0 : random.float() / 2,
+      hasSeed: !hasGossip || random.below(2) === 0,
+    },
+  };
+}
+
+const NOT_WHILE_GROWING: ReadonlySet<Fault> = new Set([
+  "damage",
+  "corrupt",
+  "change-weight",
+  "change-members",
+]);
 
 const DUEL_FAULTS: readonly Fault[] = [
   "kill",

@@ -6,10 +6,11 @@ import {
   MemoryMetrics,
   MemoryShardDatabase,
   MemoryTransport,
+  SQL_ENGINE,
 } from "../../src/adapters/memory/index.ts";
+import { SYSTEM } from "../../src/agent/groups.ts";
 import { otherReplicas, refillFrom } from "../../src/agent/refill.ts";
 import {
-  EMPTY_BYTES,
   errorCodeOf,
   type GroupId,
   type LogIndex,
@@ -23,44 +24,24 @@ import {
   type Configuration,
   describeConfiguration,
   encodeConfiguration,
-  levelWeights,
-  makeConfiguration,
   type RaftNode,
 } from "../../src/domain/raft/index.ts";
 import type { GroupLog, SqlService } from "../../src/ports/index.ts";
-import {
-  CONSENSUS_SETTINGS,
-  Consensus,
-  PROMISES_CHANNEL,
-} from "../../src/runtime/consensus/index.ts";
-import {
-  openOrReset,
-  SHARD_LIMITS,
-  Shard,
-  type ShardOptions,
-} from "../../src/runtime/store/index.ts";
+import { Consensus, PROMISES_CHANNEL } from "../../src/runtime/consensus/index.ts";
+import { openOrReset, Shard, type ShardOptions } from "../../src/runtime/store/index.ts";
 import {
   checkedGroupLog,
   checkedLogStore,
   checkedStateMachine,
   checkedTransport,
 } from "./checked-ports.ts";
+import { configurationOf } from "./group-members.ts";
 import type { Machine } from "./machine.ts";
-import type { World } from "./world.ts";
+import { MemberNode } from "./member-node.ts";
+import { checksum, consensusSettingsOf, helloOf, shardLimitsOf } from "./process-settings.ts";
+import { MAIN, type World } from "./world.ts";
 
 const CHANGE_TIMEOUT_MS = 10_000;
-/** Small, so that one snapshot takes many messages. */
-const SNAPSHOT_CHUNK_BYTES = 4_096;
-
-/** Quick, so that tables are checked in every storm. */
-const CHECK_LIMITS = {
-  checkIntervalMs: 4_000,
-  checkGapMinMs: 100,
-  checkIdleMs: 2_000,
-  checkAnswerMs: 5_000,
-  checkDoubtMs: 500,
-};
-
 interface OpenShard {
   readonly shard: Shard;
   readonly database: MemoryShardDatabase;
@@ -77,6 +58,8 @@ export class SimProcess {
   readonly #consensus: Consensus;
   readonly #shards = new Map<GroupId, OpenShard>();
   readonly #logger: MemoryLogger;
+  /** Null where membership is not run. */
+  readonly members: MemberNode | null;
   #isServing = false;
   #die: () => void = () => undefined;
 
@@ -99,36 +82,33 @@ export class SimProcess {
       logger: this.#logger,
       metrics: new MemoryMetrics(),
       firstContext: machine.random.below(2 ** 32),
-      settings: {
-        ...CONSENSUS_SETTINGS,
-        trailingEntries: world.plan.trailingCount,
-        compactMinEntries: 1,
-        electionMs: world.plan.electionMs,
-        heartbeatMs: Math.min(100, world.plan.electionMs / 3),
-        raft: {
-          appendBytesMax: world.plan.appendBytesMax,
-          inflightCountMax: world.plan.inflightCountMax,
-        },
-      },
+      settings: consensusSettingsOf(world.plan),
+      mayVote: (node) => this.members?.membership.isValidator(node) ?? true,
       onFailure: (error) => world.fatal(machine, this, error),
       onForgotten: (error) => world.forgotten(machine, this, error),
     });
+    this.members = this.#memberNode();
     this.death = new Promise((resolve) => {
       this.#die = resolve;
     });
   }
 
   async start(): Promise<void> {
-    const { groups } = this.#world;
     await this.#consensus.start();
-    for (const group of groups) {
+    for (const group of this.members?.groups ?? [MAIN]) {
       if (!this.#consensus.holds(group)) await this.#create(group);
       await this.#open(group);
     }
     await this.#transport.start({
-      admit: () => ({ ok: true }),
-      linkUp: ({ node, instance }) => this.#consensus.promises.linkUp(node, instance),
-      linkDown: (node) => this.#consensus.linkDown(node),
+      admit: (hello) => this.members?.membership.admit(hello) ?? { ok: true },
+      linkUp: (hello) => {
+        this.members?.linkUp(hello);
+        this.#consensus.promises.linkUp(hello.node, hello.instance);
+      },
+      linkDown: (node) => {
+        this.members?.linkDown(node);
+        this.#consensus.linkDown(node);
+      },
       message: (from, channel, payload) => {
         if (channel === PROMISES_CHANNEL) return this.#consensus.promises.receive(from, payload);
         this.#world.rules.receives(this.#machine, from, payload, () =>
@@ -138,8 +118,19 @@ export class SimProcess {
       request: (from, method, payload) => this.#answer(from, method, payload),
     });
     const { machines } = this.#world;
-    this.#transport.setPeers(machines.map(({ node }) => ({ node, addresses: [] })));
+    if (this.members === null) {
+      this.#transport.setPeers(machines.map(({ node }) => ({ node, addresses: [] })));
+    } else await this.members.start(this.#shards.get(SYSTEM)?.shard.service ?? null);
     this.#isServing = true;
+  }
+
+  /** Whether there is a link now. */
+  isLinked(node: NodeId): boolean {
+    return this.#transport.links().some((link) => link.node === node && link.state === "up");
+  }
+
+  configuration(group: GroupId): Configuration | null {
+    return this.#consensus.configuration(group);
   }
 
   died(): void {
@@ -280,8 +271,33 @@ export class SimProcess {
     return inForce === null ? logged : [encodeConfiguration(inForce), ...logged];
   }
 
+  #memberNode(): MemberNode | null {
+    const { growing } = this.#world;
+    const machine = this.#machine;
+    const { state } = machine;
+    if (growing === null || state === null) return null;
+    return new MemberNode({
+      growing,
+      machine,
+      state,
+      consensus: this.#consensus,
+      transport: this.#transport,
+      logger: this.#logger,
+      service: (group) => this.#shards.get(group)?.shard.service ?? null,
+      onFatal: (error) => this.#world.fatal(machine, this, error),
+      onLink: (peer) => this.#world.membershipRules?.linkUp(machine, peer),
+      onList: () => this.#world.membershipRules?.listChanged(machine),
+    });
+  }
+
   async #create(group: GroupId): Promise<void> {
-    const { machines, plan } = this.#world;
+    const { growing, machines, plan } = this.#world;
+    if (growing !== null) {
+      const [founder] = machines;
+      if (founder !== this.#machine) return this.#consensus.joinEmpty(group);
+      const alone = new Map([[founder, plan.weights[0] ?? 1]]);
+      return this.#consensus.bootstrap(group, configurationOf(alone, []));
+    }
     const founders = machines.slice(0, plan.weights.length);
     const isFounder = founders.includes(this.#machine) && this.#machine.replicaLife === 0;
     if (!isFounder) return this.#consensus.joinEmpty(group);
@@ -291,10 +307,10 @@ export class SimProcess {
 
   async #open(group: GroupId): Promise<void> {
     const machine = this.#machine;
-    const database = new MemoryShardDatabase(machine.shardDisk(group), machine.host, {
-      writeMs: () => machine.databaseMs(),
-      readMs: () => machine.databaseMs(),
-    });
+    const timing = { writeMs: () => machine.databaseMs(), readMs: () => machine.databaseMs() };
+    const engine = group === SYSTEM ? SQL_ENGINE : undefined;
+    const disk = machine.shardDisk(group);
+    const database = new MemoryShardDatabase(disk, machine.host, timing, engine);
     const { position, damage } = await openOrReset(database);
     let shard: Shard | null = null;
     const log = await this.#consensus.open({
@@ -302,7 +318,7 @@ export class SimProcess {
       replica: machine.replica,
       installed: position.installed,
       makeStateMachine: (groupLog) => {
-        const log = checkedGroupLog(groupLog, machine, this.#world);
+        const log = checkedGroupLog(groupLog, group, machine, this.#world);
         shard = new Shard(this.#shardOptions(group, database, log), position);
         return checkedStateMachine(shard.stateMachine, group, machine, this.#world);
       },
@@ -330,7 +346,7 @@ export class SimProcess {
         node: machine.node,
         sign: checksum,
         verify: (_author, payload, signature) => Buffer.compare(checksum(payload), signature) === 0,
-        mayWrite: () => true,
+        mayWrite: (author) => this.#mayWrite(author),
       },
       entropy: (sizeBytes) =>
         Uint8Array.from({ length: sizeBytes }, () => machine.random.below(256)),
@@ -340,55 +356,32 @@ export class SimProcess {
         if (from === "log") world.fatal(machine, this, new MyceliumError("STATE_CORRUPT", reason));
         return from;
       },
-      quorumUnseenMs: () => 0,
+      quorumUnseenMs: () => this.#quorumUnseenMs(group),
       clockOffMs: () => 0,
-      onApplied: () => undefined,
+      onApplied: () => this.members?.onApplied.get(group)?.(),
       onFatal: (error) => world.fatal(machine, this, error),
-      limits: {
-        ...SHARD_LIMITS,
-        checkpointMs: world.plan.checkpointMs,
-        snapshotChunkBytes: SNAPSHOT_CHUNK_BYTES,
-        ...CHECK_LIMITS,
-      },
+      limits: shardLimitsOf(world.plan),
     };
   }
 
+  #mayWrite(author: NodeId): boolean {
+    if (this.members === null) return true;
+    const { grant, membership } = this.members;
+    return author === grant.member ? grant.role === "validator" : membership.isValidator(author);
+  }
+
+  #quorumUnseenMs(group: GroupId): number {
+    const configuration = this.#consensus.configuration(group);
+    if (this.members === null || configuration === null) return 0;
+    return this.members.links.quorumUnseenMs(configuration, this.#machine.node);
+  }
+
   async #answer(from: NodeId, method: string, payload: Uint8Array): Promise<Uint8Array> {
-    for (const { shard } of this.#shards.values()) {
+    const shards = [...this.#shards.values()].map(({ shard }) => shard);
+    if (this.members !== null) return this.members.answer(from, method, payload, shards);
+    for (const shard of shards) {
       if (shard.serves(method)) return shard.handle(from, method, payload);
     }
     throw new Error(`nobody serves ${method}`);
   }
-}
-
-function configurationOf(
-  weights: ReadonlyMap<Machine, number>,
-  machines: readonly Machine[],
-): Configuration {
-  const raw = new Map([...weights].map(([{ replica }, weight]) => [replica, weight]));
-  const voters = [...levelWeights(raw)].map(([replica, weight]) => ({ replica, weight }));
-  const others = machines.filter((machine) => !weights.has(machine));
-  return makeConfiguration({ voters, learners: others.map(({ replica }) => replica) });
-}
-
-function helloOf(machine: Machine) {
-  return {
-    node: machine.node,
-    instance: machine.processName,
-    protocolVersion: "1.0",
-    minProtocolVersion: "1.0",
-    features: [],
-    grant: EMPTY_BYTES,
-    wallMs: machine.host.wallMs(),
-    addresses: [],
-  };
-}
-
-/** In place of a signature: nobody here lies, and bytes that changed on the way are still found. */
-function checksum(payload: Uint8Array): Uint8Array {
-  let mix = payload.length;
-  for (const byte of payload) mix = Math.imul(mix ^ byte, 0x0100_0193) >>> 0;
-  const signature = new Uint8Array(64);
-  new DataView(signature.buffer).setUint32(0, mix);
-  return signature;
 }

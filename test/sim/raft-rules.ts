@@ -85,6 +85,7 @@ export class RaftRules {
   /** What a node hands to its log. Only a leader's is never cut, so that what is before it is certain. */
   appends(machine: Machine, write: LogWrite): void {
     const { group } = write;
+    if (group !== this.#group) return;
     const leads = machine.process?.replica(group)?.role === "leader";
     const before = leads ? (machine.process?.loggedConfigurations(group)[0] ?? null) : null;
     this.#configurations.appends(machine.name, write, before);

@@ -4,10 +4,12 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MUTANTS, type Mutant } from "./mutants.ts";
+import { GROWING_SEEDS } from "./plan.ts";
 import { runSeeds, type TimedReport } from "./run-seeds.ts";
 
 /** Seeds tried on each mutant at most. */
 const SEED_COUNT_MAX = 2_000;
+const ALL_SEEDS = { first: 1, step: 1 };
 const ROOT = join(import.meta.dir, "../..");
 
 export interface MutantResult {
@@ -62,7 +64,7 @@ async function runMutant(mutant: Mutant, timeLimitMs: number): Promise<MutantRes
   const root = await mkdtemp(join(tmpdir(), "mycelium-mutant-"));
   try {
     const broken = await plant(mutant, root);
-    const hunt = broken === null ? await huntIn(root, timeLimitMs) : NOT_HUNTED;
+    const hunt = broken === null ? await huntIn(root, mutant, timeLimitMs) : NOT_HUNTED;
     const seconds = (performance.now() - startedMs) / 1_000;
     return { name: mutant.name, ...hunt, seconds, broken: broken ?? hunt.broken };
   } finally {
@@ -75,15 +77,17 @@ type Hunt = Omit<MutantResult, "name" | "seconds">;
 const NOT_HUNTED: Hunt = { caughtBy: null, seed: null, seedCount: 0, broken: null };
 
 /** Runs seeds until one fails that holds without the bug. */
-async function huntIn(root: string, timeLimitMs: number): Promise<Hunt> {
+async function huntIn(root: string, mutant: Mutant, timeLimitMs: number): Promise<Hunt> {
   const endMs = performance.now() + timeLimitMs;
+  const { first, step } = mutant.needsGrowth === true ? GROWING_SEEDS : ALL_SEEDS;
   let seedCount = 0;
   while (seedCount < SEED_COUNT_MAX && performance.now() < endMs) {
     const failed: TimedReport[] = [];
     const { brokenBy, timedOut } = await runSeeds(
       {
-        from: seedCount + 1,
+        from: first + seedCount * step,
         count: SEED_COUNT_MAX - seedCount,
+        step,
         processCount: 1,
         stopsAtFailure: true,
         root,
@@ -107,7 +111,15 @@ async function huntIn(root: string, timeLimitMs: number): Promise<Hunt> {
 async function holdsUnplanted(seed: number): Promise<boolean> {
   let holds = false;
   await runSeeds(
-    { from: seed, count: 1, processCount: 1, stopsAtFailure: true, root: ROOT, timeLimitMs: 0 },
+    {
+      from: seed,
+      count: 1,
+      step: 1,
+      processCount: 1,
+      stopsAtFailure: true,
+      root: ROOT,
+      timeLimitMs: 0,
+    },
     ({ violation }) => {
       holds = violation === null;
     },

@@ -9,6 +9,8 @@ export type TimedReport = Report & { readonly cpuMs: number };
 export interface SeedRange {
   readonly from: number;
   readonly count: number;
+  /** From one seed to the next; 1 takes all. */
+  readonly step: number;
   readonly processCount: number;
   readonly stopsAtFailure: boolean;
   /** Where `test/sim` and `src` are: a copy of the project for mutants. */
@@ -32,7 +34,9 @@ export async function runSeeds(
     Array.from({ length: stride }, (_, i) => {
       const count = Math.ceil((range.count - i) / stride);
       const { stopsAtFailure } = range;
-      return runWorker({ from: range.from + i, count, stride, stopsAtFailure }, range, onReport);
+      const from = range.from + i * range.step;
+      const order = { from, count, stride: stride * range.step, stopsAtFailure };
+      return runWorker(order, range, onReport);
     }),
   );
   return {

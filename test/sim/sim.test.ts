@@ -36,6 +36,7 @@ test(`${SEEDS.count} networks keep every promise through their storms`, async ()
   const outcome = await runSeeds(
     {
       ...SEEDS,
+      step: 1,
       processCount: availableParallelism(),
       stopsAtFailure: true,
       root: ROOT,

@@ -6,8 +6,12 @@
 
 import { messageOf, type Random } from "../../src/base/index.ts";
 import { Faults } from "./faults.ts";
+import type { GrowingNetwork } from "./growing-network.ts";
 import { judge } from "./history.ts";
+import { Operator } from "./operator.ts";
 import { rot } from "./rot.ts";
+import { ownSequences, whatIsMissing } from "./settled.ts";
+import { Stranger } from "./stranger.ts";
 import { Client, type Gateway } from "./workload.ts";
 import { MAIN, World } from "./world.ts";
 
@@ -31,6 +35,8 @@ export interface Report {
 const ROT_COUNT = 2;
 /** Virtual time for each step of the recovery. */
 const RECOVERY_LIMIT_MS = 60_000;
+/** For members to find each other: a record that gossip lost is published again after 100 s, or pulled within 60 s. */
+const SETTLE_LIMIT_MS = 300_000;
 /** After so many events without an end, time does not pass any more: a busy loop. */
 const STEP_COUNT_MAX = 4_000_000;
 /** Between looks at rejections that nobody handled, which the event loop reports. */
@@ -115,21 +121,79 @@ class Run {
     trace.add("~", `weights ${weights}, ${learnerCount} learners, ${faults.join(" ")}`);
     trace.add("~", hostile === null ? "links keep order" : "hostile links");
     for (const machine of machines) this.#world.start(machine);
+    const operator = await this.#form();
     const clients = this.#clients();
     const working = clients.map((client) => client.run());
+    const operating = operator?.work();
     await new Faults(this.#world).storm();
+    operator?.stop();
     for (const client of clients) client.stop();
     await Promise.all(working);
     const closer = clients[0];
     if (closer === undefined) return;
+    await this.#settle(operator, operating);
     await this.#everyNodeServes(closer);
     await this.#replicasConverge();
-    for (let count = 0; count < ROT_COUNT; count++) {
+    const rotCount = operator === null ? ROT_COUNT : 0;
+    for (let count = 0; count < rotCount; count++) {
       if (rot(this.#world, this.#random)) await this.#replicasConverge();
     }
     await this.#everyNodeServes(closer);
     await this.#replicasConverge();
     await this.#judge(closer);
+  }
+
+  /** A network that grows: its first guests come before anything goes wrong. */
+  async #form(): Promise<Operator | null> {
+    const { growing } = this.#world;
+    if (growing === null) return null;
+    void new Stranger(this.#world, growing).start();
+    const operator = new Operator(this.#world, growing);
+    await operator.form();
+    return operator;
+  }
+
+  /** What operators began ends, members find each other, also after all lost their power, and tokens were counted. */
+  async #settle(operator: Operator | null, operating: Promise<void> | undefined): Promise<void> {
+    const { growing, random } = this.#world;
+    if (operator === null || growing === null) return;
+    growing.seed.isReachable = true;
+    await this.#allSettle(growing);
+    await operating;
+    await this.#countTokens(operator, growing);
+    for (const machine of growing.members()) this.#world.crash(machine, true);
+    for (const machine of growing.members()) {
+      if (growing.growth.hasGossip && random.below(2) === 0) operator.move(machine);
+      else this.#world.start(machine);
+    }
+    await this.#allSettle(growing);
+  }
+
+  async #allSettle(growing: GrowingNetwork): Promise<void> {
+    const { scheduler } = this.#world;
+    const limitMs = scheduler.nowMs + SETTLE_LIMIT_MS;
+    const least = await ownSequences(growing);
+    for (;;) {
+      const missing = await whatIsMissing(this.#world, growing, least);
+      if (missing === null || this.#world.violation !== null) return;
+      if (scheduler.nowMs > limitMs) {
+        return this.#world.violated(
+          `membership: ${SETTLE_LIMIT_MS} ms after all healed ${missing}: ${this.#world.describe()}`,
+        );
+      }
+      await this.#world.sleep(500);
+    }
+  }
+
+  async #countTokens(operator: Operator, growing: GrowingNetwork): Promise<void> {
+    for (const token of growing.tokens) {
+      const left = await operator.usesLeft(token);
+      const wanted = token.usesMax - token.joined.size;
+      if (left === null || left === wanted) continue;
+      this.#world.violated(
+        `token: ${left} uses are left, of ${token.usesMax} ${token.joined.size} joined`,
+      );
+    }
   }
 
   #clients(): Client[] {
@@ -151,9 +215,9 @@ class Run {
   }
 
   async #everyNodeServes(client: Client): Promise<void> {
-    const { machines, scheduler } = this.#world;
+    const { scheduler } = this.#world;
     const limitMs = scheduler.nowMs + RECOVERY_LIMIT_MS;
-    for (const machine of machines) {
+    for (const machine of this.#world.servers()) {
       let count = 0;
       while (!(await this.#isServedBy(client, machine.name, `final-${machine.name}-${count++}`))) {
         if (scheduler.nowMs > limitMs) {
@@ -191,9 +255,12 @@ class Run {
   }
 
   #areEqual(): boolean {
-    const images = this.#world.machines.map((machine) => machine.process?.image(MAIN) ?? null);
-    const first = images[0] ?? null;
-    return first !== null && images.every((image) => image === first);
+    return this.#world.groups.every((group) => {
+      const holders = this.#world.holders(group);
+      const images = holders.map((machine) => machine.process?.image(group) ?? null);
+      const first = images[0] ?? null;
+      return first !== null && images.every((image) => image === first);
+    });
   }
 
   async #judge(client: Client): Promise<void> {

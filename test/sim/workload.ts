@@ -3,22 +3,16 @@
  * with the same request id when it was not told the outcome. Everything asked and answered goes into the history.
  */
 
-import { asRequestId, errorCodeOf, type Random } from "../../src/base/index.ts";
+import { asRequestId, type Random } from "../../src/base/index.ts";
 import type { Program, ProgramResult } from "../../src/domain/sql/index.ts";
 import type { Consistency, SqlService } from "../../src/ports/index.ts";
+import { type Askable, ask, type Outcome } from "./ask.ts";
 import { answersOf, failedWith, type History } from "./history.ts";
 import type { Operation } from "./linearizability.ts";
 
 /** One node's process as its clients see it. */
-export interface Gateway {
-  /** "n2.3": node and life. */
-  readonly process: string;
+export interface Gateway extends Askable {
   readonly service: SqlService;
-  /** Resolves when the process dies: what was asked of it will never be answered. */
-  readonly death: Promise<void>;
-  isAlive(): boolean;
-  /** Lets a call reach the process: later while it is paused, never once it is dead. */
-  enter(call: () => void): void;
 }
 
 export interface WorkloadOptions {
@@ -38,8 +32,6 @@ export interface WorkloadOptions {
 }
 
 const DEADLINE_MS = 5_000;
-/** Over the router's own 10 s. */
-const PATIENCE_MS = 16_000;
 const ATTEMPTS_MAX = 5;
 /** Refusals after which the request was certainly not applied. */
 const CERTAIN = new Set([
@@ -50,11 +42,6 @@ const CERTAIN = new Set([
   "CLOCK_OFF",
   "FORBIDDEN",
 ]);
-
-type Outcome<T> =
-  | { readonly kind: "ok"; readonly value: T }
-  | { readonly kind: "refused"; readonly code: string }
-  | { readonly kind: "unknown"; readonly code: string };
 
 interface Pending {
   callMs: number;
@@ -296,27 +283,9 @@ export class Client {
     operation.returnMs = this.#options.nowMs();
   }
 
-  async #ask<T>(gateway: Gateway, call: (service: SqlService) => Promise<T>): Promise<Outcome<T>> {
-    if (!gateway.isAlive()) return { kind: "unknown", code: "died" };
-    const entered = new Promise<T>((resolve) => {
-      gateway.enter(() => resolve(call(gateway.service)));
-    });
-    const answered = entered.then(
-      (value): Outcome<T> => ({ kind: "ok", value }),
-      (error): Outcome<T> => {
-        const code = errorCodeOf(error);
-        if (code === undefined) {
-          this.#options.violated(`${gateway.process} failed with a bug: ${String(error)}`);
-          return { kind: "unknown", code: "BUG" };
-        }
-        return CERTAIN.has(code) ? { kind: "refused", code } : { kind: "unknown", code };
-      },
-    );
-    const died = gateway.death.then((): Outcome<T> => ({ kind: "unknown", code: "died" }));
-    const waited = this.#options
-      .sleep(PATIENCE_MS)
-      .then((): Outcome<T> => ({ kind: "unknown", code: "no answer" }));
-    return Promise.race([answered, died, waited]);
+  #ask<T>(gateway: Gateway, call: (service: SqlService) => Promise<T>): Promise<Outcome<T>> {
+    const { sleep, violated } = this.#options;
+    return ask(gateway, () => call(gateway.service), { sleep, violated, certain: CERTAIN });
   }
 
   /** A leader of yesterday can answer without one, and may be wrong (Raft thesis 6.4). */

@@ -1,6 +1,7 @@
 /** The simulated network as a whole: machines, links, what is watched, and what clients may reach. */
 
 import { type LogLine, MemoryNetwork, Scheduler } from "../../src/adapters/memory/index.ts";
+import { GROUPS, SYSTEM } from "../../src/agent/groups.ts";
 import {
   asGroupId,
   asNodeId,
@@ -13,9 +14,12 @@ import {
   type Random,
   type Term,
 } from "../../src/base/index.ts";
+import type { Askable } from "./ask.ts";
+import { GrowingNetwork } from "./growing-network.ts";
 import { History } from "./history.ts";
 import { type Evidence, Invariants } from "./invariants.ts";
 import { Machine } from "./machine.ts";
+import { MembershipRules } from "./membership-rules.ts";
 import { type Moment, type Plan, planOf } from "./plan.ts";
 import { SimProcess } from "./process.ts";
 import { RaftRules } from "./raft-rules.ts";
@@ -48,7 +52,10 @@ export class World {
   readonly random: Random;
   /** Told of moments at which a fault does most harm. */
   onMoment: ((moment: Moment, machine: Machine) => void) | null = null;
-  readonly groups: readonly GroupId[] = [MAIN];
+  readonly groups: readonly GroupId[];
+  /** Null where all are members from the start. */
+  readonly growing: GrowingNetwork | null;
+  readonly membershipRules: MembershipRules | null;
   /** True once a row was changed behind a replica's back. */
   isRotten = false;
   #violation: string | null = null;
@@ -64,11 +71,19 @@ export class World {
       const { lossRate, delayMaxMs } = this.plan.hostile;
       this.network.hostility = { channel: "raft", lossRate, duplicateRate: lossRate, delayMaxMs };
     }
+    const { growth } = this.plan;
+    this.groups = growth === null ? [MAIN] : GROUPS;
     const count = this.plan.weights.length + this.plan.learnerCount;
     this.machines = Array.from({ length: count }, (_, index) => {
       const { plan, scheduler, groups } = this;
       return new Machine({ index, plan, scheduler, groups });
     });
+    const violated = (what: string) => this.violated(what);
+    this.growing =
+      growth === null
+        ? null
+        : new GrowingNetwork({ growth, machines: this.machines, links: this.network, violated });
+    this.membershipRules = this.growing && new MembershipRules(this.growing, this);
     this.invariants = new Invariants(this.#evidence(), (what) => this.violated(what));
     this.rules = new RaftRules(MAIN, this.machines, (what) => this.violated(what));
   }
@@ -95,19 +110,37 @@ export class World {
     return this.machines.find((machine) => machine.node === node)?.name ?? "none";
   }
 
+  /** Those that are to hold what is committed in a group. */
+  holders(group: GroupId): readonly Machine[] {
+    if (this.growing === null) return this.machines;
+    const members = this.growing.members();
+    return members.filter((machine) => machine.groups().includes(group));
+  }
+
+  /** Those through which clients write. */
+  servers(): readonly Machine[] {
+    return this.growing === null ? this.machines : this.holders(SYSTEM);
+  }
+
   running(): Machine[] {
     return this.machines.filter((machine) => machine.process !== null);
   }
 
   gateways(): readonly Gateway[] {
-    return this.running().flatMap((machine) => {
-      const { process } = machine;
-      const service = process?.service(MAIN) ?? null;
-      if (process === null || service === null) return [];
-      const isAlive = () => machine.process === process;
-      const enter = (call: () => void) => void machine.host.enter(CLIENT_DELAY_MS, call);
-      return [{ process: machine.processName, service, death: process.death, isAlive, enter }];
+    return this.servers().flatMap((machine) => {
+      const service = machine.process?.service(MAIN) ?? null;
+      const askable = this.askable(machine);
+      return service === null || askable === null ? [] : [{ ...askable, service }];
     });
+  }
+
+  /** The process that runs on a machine, as those see it who ask it something. */
+  askable(machine: Machine): Askable | null {
+    const { process } = machine;
+    if (process === null) return null;
+    const isAlive = () => machine.process === process;
+    const enter = (call: () => void) => void machine.host.enter(CLIENT_DELAY_MS, call);
+    return { process: machine.processName, death: process.death, isAlive, enter };
   }
 
   leaderOf(group: GroupId): Machine | null {
@@ -117,7 +150,7 @@ export class World {
 
   /** Starts the process of a machine that has none. */
   start(machine: Machine): void {
-    if (machine.process !== null) return;
+    if (machine.process !== null || (this.growing !== null && machine.state === null)) return;
     machine.host.start();
     this.trace.add(machine.name, `starts as ${machine.processName}`);
     const process = new SimProcess(this, machine);
@@ -183,9 +216,22 @@ export class World {
 
   /** Where every node stands, for failures. */
   describe(): string {
-    return this.machines
-      .map((machine) => machine.process?.describe(MAIN) ?? `${machine.name} down`)
-      .join("; ");
+    const inGroups = this.groups.flatMap((group) =>
+      this.machines.map((each) => each.process?.describe(group) ?? `${each.name} down`),
+    );
+    const running = this.growing === null ? [] : this.running();
+    return [...inGroups, ...running.map((machine) => this.#described(machine))].join("; ");
+  }
+
+  /** Whom a member of a growing network knows. */
+  #described({ address, name, process }: Machine): string {
+    const linked = this.machines.filter(({ node }) => process?.isLinked(node) === true);
+    const listed = process?.members?.membership.members() ?? [];
+    const known = listed.map(
+      ({ addresses, id, state }) => `${this.nameOf(id)} ${state} at ${addresses}`,
+    );
+    const links = linked.map((machine) => machine.name).join(" ");
+    return `${name} at ${address} is linked with [${links}] and lists [${known.join(", ")}]`;
   }
 
   /** A text with nodes' names in place of their ids. */
