@@ -46,6 +46,7 @@ export class OneNode {
   readonly node: ClusterNode;
   readonly #releases: TrialReleases;
   readonly #template: string;
+  readonly #executable: string;
   readonly #client: SqlClient;
   #token = "";
   #acknowledged: number[] = [];
@@ -53,8 +54,14 @@ export class OneNode {
   #writing: Promise<void> | null = null;
   #stopsWriting = false;
 
-  private constructor(node: ClusterNode, releases: TrialReleases, template: string) {
+  private constructor(
+    node: ClusterNode,
+    executable: string,
+    releases: TrialReleases,
+    template: string,
+  ) {
     this.node = node;
+    this.#executable = executable;
     this.#releases = releases;
     this.#template = template;
     this.#client = new SqlClient(() => this.#token);
@@ -62,7 +69,6 @@ export class OneNode {
 
   /** A node of version 0.1.0 in `state`, stopped, and how it began kept in `scratch`. */
   static async make(state: string, scratch: string, releases: TrialReleases): Promise<OneNode> {
-    // A node keeps its launcher up to date: that of this checkout stays as it is.
     const executable = join(scratch, "mycelium");
     copyFileSync(LAUNCHER, executable);
     const [httpPort = 0, peerPort = 0, gossipPort = 0] = await freePorts(3);
@@ -80,7 +86,7 @@ export class OneNode {
       // A version that ends by itself is started again, as a supervisor does.
       onDeath: () => node.start(),
     });
-    const one = new OneNode(node, releases, join(scratch, "template"));
+    const one = new OneNode(node, executable, releases, join(scratch, "template"));
     await node.command("init", "--network", "trial", ...node.portFlags);
     node.start();
     await until("health", async () => ((await node.status()).healthy ? true : null));
@@ -97,6 +103,8 @@ export class OneNode {
     for (const name of readdirSync(state)) rmSync(join(state, name), { recursive: true });
     cpSync(this.#template, state, { recursive: true, preserveTimestamps: true });
     syncAll(state);
+    // The update may have brought its own launcher.
+    copyFileSync(LAUNCHER, this.#executable);
     this.#acknowledged = [];
     this.node.start();
     await until("health", async () => ((await this.node.status()).healthy ? true : null));
