@@ -3,6 +3,7 @@
  * signed list of sums, a bill of materials and a TUF repository. See HELP, and README, "Releasing".
  */
 
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -41,6 +42,8 @@ Adds this checkout's version to the release directory DIR, and moves a channel t
   --arch x64|arm64     this one only; may be given twice (default: both)
   --quick              compress little, and take the C compiler that is here: for trials
   --core ARCH=FILE     release this core as it is: for trials; may be given twice
+  --untried            do not install this checkout on Debian machines of each architecture first (bun run test:rootfs,
+                       as root); with test keys, --quick and --core it never is
   --report             say what fills the files, and what an update from the version before costs
 
 Other actions, each with --out and --keys:
@@ -55,6 +58,7 @@ Other actions, each with --out and --keys:
 `;
 
 const ROOT = resolve(import.meta.dir, "..");
+const TEST_KEYS = join(ROOT, ".cache", "release-test-keys");
 
 const values = orExit(parseFlags);
 const out = resolve(values.out ?? join(ROOT, "dist", "release"));
@@ -89,6 +93,7 @@ function parseFlags() {
       quick: { type: "boolean", default: false },
       core: { type: "string", multiple: true, default: [] },
       report: { type: "boolean", default: false },
+      untried: { type: "boolean", default: false },
       "make-keys": { type: "string" },
       "refresh-timestamp": { type: "boolean", default: false },
       refresh: { type: "boolean", default: false },
@@ -111,6 +116,7 @@ async function release(keys: KeyDirectory): Promise<void> {
       `note: ${changed.length} files differ from the commit: nobody else can make these bytes`,
     );
   }
+  tryOnMachines(keys);
   const before = newestIndexes();
   const { version, notes, url = null } = values;
   const made = await addRelease({
@@ -130,6 +136,25 @@ async function release(keys: KeyDirectory): Promise<void> {
     for (const one of made) console.log(report(one, before.get(one.arch) ?? null).join("\n"));
   }
   console.log(`${out}: ${version} in channel ${channel()}`);
+}
+
+/** What cannot be installed is not published: throws, and nothing was made yet. */
+function tryOnMachines(keys: KeyDirectory): void {
+  const isTrial = values.quick || values.core.length > 0 || keys.directory === TEST_KEYS;
+  if (isTrial || values.untried) {
+    console.error("note: this release was not tried on Debian machines: see --untried in --help");
+    return;
+  }
+  for (const arch of architectures()) {
+    console.log(`installing this checkout on Debian machines, linux-${arch}`);
+    const script = join(ROOT, "test", "rootfs", "main.ts");
+    const { status } = spawnSync(process.execPath, [script, "--arch", arch], { stdio: "inherit" });
+    if (status !== 0) {
+      throw new Error(
+        `Cannot release: the installation on linux-${arch} failed, see above; nothing was published`,
+      );
+    }
+  }
 }
 
 function newestIndexes(): Map<Architecture, ChunkIndex> {
@@ -173,16 +198,15 @@ function keyDirectory(): KeyDirectory {
   if (Object.keys(process.env).some((name) => name.startsWith("MYCELIUM_KEY_"))) {
     return new KeyDirectory(join(ROOT, "no-key-directory"));
   }
-  const directory = join(ROOT, ".cache", "release-test-keys");
   mkdirSync(join(ROOT, ".cache"), { recursive: true });
-  if (!existsSync(directory)) makeKeys(directory);
+  if (!existsSync(TEST_KEYS)) makeKeys(TEST_KEYS);
   console.error(
-    `TEST KEYS: this release is signed with ${directory}, which anybody could make. For trials only;`,
+    `TEST KEYS: this release is signed with ${TEST_KEYS}, which anybody could make. For trials only;`,
   );
   console.error(
     "           a real one names its keys with --keys DIR (build/release --make-keys DIR)",
   );
-  return new KeyDirectory(directory);
+  return new KeyDirectory(TEST_KEYS);
 }
 
 function nextKeys(): KeyDirectory {

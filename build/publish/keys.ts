@@ -47,14 +47,14 @@ export interface Signer {
 }
 
 export class KeyDirectory {
-  readonly #directory: string;
+  readonly directory: string;
   readonly #environment: Readonly<Record<string, string | undefined>>;
 
   constructor(
     directory: string,
     environment: Readonly<Record<string, string | undefined>> = process.env,
   ) {
-    this.#directory = directory;
+    this.directory = directory;
     this.#environment = environment;
   }
 
@@ -64,7 +64,7 @@ export class KeyDirectory {
       const key = this.#public(name);
       if (key !== null) return describe(key);
       throw new Error(
-        `Cannot list the keys of ${role}: found neither ${name}.pem nor ${name}.pub in ${this.#directory}; ` +
+        `Cannot list the keys of ${role}: found neither ${name}.pem nor ${name}.pub in ${this.directory}; ` +
           "make keys with `build/release --make-keys DIR`",
       );
     });
@@ -83,7 +83,7 @@ export class KeyDirectory {
     const key = this.#private(RELEASE_KEY);
     if (key !== null) return key;
     throw new Error(
-      `Cannot sign SHA256SUMS: found no ${RELEASE_KEY}.pem in ${this.#directory}; name the directory with --keys`,
+      `Cannot sign SHA256SUMS: found no ${RELEASE_KEY}.pem in ${this.directory}; name the directory with --keys`,
     );
   }
 
@@ -100,7 +100,7 @@ export class KeyDirectory {
   }
 
   #file(name: string): string | null {
-    const path = join(this.#directory, name);
+    const path = join(this.directory, name);
     if (!existsSync(path)) return null;
     if (name.endsWith(".pem") && (statSync(path).mode & 0o077) !== 0) {
       throw new Error(`Cannot use ${path}: others may read it; chmod 600 it, and think who has`);
