@@ -1,5 +1,7 @@
 #include "helper.h"
 
+#include "verbs.h"
+
 enum { SOL_SOCKET_ = 1, SO_PEERCRED_ = 17, POLL_IN = 1, NO_SIGNAL = 0x4000 };
 /* The request is one packet of a local peer: longer than this it is not coming. */
 #define REQUEST_TIMEOUT_MS 5000
@@ -8,23 +10,6 @@ struct ucred_ {
   int32_t pid;
   uint32_t uid, gid;
 };
-
-static void answer_with(Answer *answer, const char *outcome, const char *words) {
-  answer->outcome = outcome;
-  answer->words.length = 0;
-  add_text(&answer->words, words);
-}
-
-void answer_ok(Answer *answer, const char *words) { answer_with(answer, "ok", words); }
-void answer_refused(Answer *answer, const char *words) { answer_with(answer, "refused", words); }
-void answer_failed(Answer *answer, const char *words) { answer_with(answer, "failed", words); }
-
-void answer_error(Answer *answer, const char *words, long error) {
-  answer_failed(answer, words);
-  add_text(&answer->words, " (error ");
-  add_number(&answer->words, (uint64_t)(error < 0 ? -error : error));
-  add_text(&answer->words, ")");
-}
 
 static bool read_options(char *const *words, Options *options) {
   *options = (Options){

@@ -1,8 +1,8 @@
 /* install-launcher: the order of its checks, and why each, is in DESIGN.md. */
 #include "../launcher/sha256.h"
 #include "../launcher/trailer.h"
-#include "helper.h"
 #include "release-check.h"
+#include "verbs.h"
 
 enum { KEY_SIZE_MAX = 16 * 1024, OTHERS_WRITE = 022, LOCK_AT_ONCE = 4 };
 #define PROGRAM_SIZE_MAX (128ull << 20)

@@ -1,5 +1,5 @@
 /* Interfaces by rtnetlink (rtnetlink(7)): one message, one acknowledgement. */
-#include "helper.h"
+#include "verbs.h"
 
 enum {
   AF_NETLINK_ = 16,

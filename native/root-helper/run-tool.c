@@ -1,4 +1,4 @@
-#include "helper.h"
+#include "tools.h"
 
 #define TOOL_WORDS_MAX 12
 #define SIGNAL_STATUS 128

@@ -1,5 +1,5 @@
 /* Units are systemd's business: the helper asks systemctl, about the few names that request.c knows. */
-#include "helper.h"
+#include "verbs.h"
 
 /* systemd's words for a unit's state are this long at most. */
 #define STATE_SIZE_MAX 32

@@ -2,7 +2,6 @@
 
 import { randomBytes, randomInt } from "node:crypto";
 import { resolve } from "node:path";
-import type { PrometheusMetrics } from "../adapters/host/index.ts";
 import type { LinkTransport } from "../adapters/link/index.ts";
 import { SegmentLogStore } from "../adapters/log/index.ts";
 import {
@@ -33,13 +32,14 @@ import {
   verify,
   verifyGrant,
 } from "../domain/identity/index.ts";
-import type { Clock, GroupLog, Logger, SqlService } from "../ports/index.ts";
+import type { GroupLog, SqlService } from "../ports/index.ts";
 import { Consensus } from "../runtime/consensus/index.ts";
 import { MemberStore, Membership } from "../runtime/membership/index.ts";
 import { openOrReset, Shard, type ShardOptions } from "../runtime/store/index.ts";
 import { ClockCheck } from "./clock-check.ts";
 import { groupsFor, MAIN, SYSTEM } from "./groups.ts";
 import { guardFile } from "./guard.ts";
+import type { Host } from "./host.ts";
 import { linkTransport } from "./link-transport.ts";
 import { Links } from "./links.ts";
 import { logLost } from "./log-loss.ts";
@@ -49,23 +49,6 @@ import { EMPTY_REASON, lacksState, otherReplicas, refillFrom } from "./refill.ts
 import { consensusSettings, shardLimits } from "./settings.ts";
 
 const CONTEXT_MAX = 2 ** 47;
-
-/** What the machine gives. */
-export interface Host {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: PrometheusMetrics;
-  /** A bug or a broken disk: the process must end. */
-  readonly onFatal: (error: unknown) => void;
-  /** The log cannot be gone on with as it is open: what is damaged is found and dropped when it is opened again. */
-  readonly onLogFailure: (error: MyceliumError) => void;
-  /** The state on disk is older than what this node promised: the next life is that of an empty replica. */
-  readonly onForgotten: (error: MyceliumError) => void;
-  /** A damaged database is to be filled from the log, which the agent's next life does. */
-  readonly onRefill: (reason: string) => void;
-  /** What was found damaged since the process started, one line each: a core on trial is taken back for it. */
-  readonly damages: string[];
-}
 
 export interface OpenShard {
   readonly id: GroupId;

@@ -5,7 +5,7 @@ import type { Random } from "../base/index.ts";
 import { VERSION } from "../domain/api/index.ts";
 import type { Config } from "../domain/config/index.ts";
 import { OWN_FEATURES } from "../domain/wire/index.ts";
-import type { Host } from "./core.ts";
+import type { Host } from "./host.ts";
 import type { NodeState } from "./node-state.ts";
 import { linkLimits } from "./settings.ts";
 

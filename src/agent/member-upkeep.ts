@@ -20,8 +20,8 @@ import {
   type Membership,
   signAnnouncement,
 } from "../runtime/membership/index.ts";
-import type { Host } from "./core.ts";
 import { MAIN, SYSTEM } from "./groups.ts";
+import type { Host } from "./host.ts";
 import type { Links } from "./links.ts";
 import { MEMBERS_FILE, type NodeState } from "./node-state.ts";
 import { ANNOUNCE_METHOD, MEMBERS_METHOD } from "./peer-requests.ts";

@@ -9,8 +9,8 @@ import {
   openAnnouncement,
 } from "../runtime/membership/index.ts";
 import { methodPrefixOf, type Shard } from "../runtime/store/index.ts";
-import type { Host } from "./core.ts";
 import { SYSTEM } from "./groups.ts";
+import type { Host } from "./host.ts";
 import type { NodeState } from "./node-state.ts";
 
 /** For members that hold no replica of `system`, and for those that were out of it for long. */

@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../launcher/kernel.h"
+#include "../../launcher/text.h"
 #include "../../launcher/trailer.h"
 #include "../helper.h"
 #include "../release-check.h"
+#include "../request.h"
 
 static const char *const samples[] = {
     "unit start k3s",
