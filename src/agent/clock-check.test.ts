@@ -50,3 +50,15 @@ test("of two clocks nobody knows which is right; a peer that is gone has no say"
   check.forget(C);
   expect(check.aheadOfAllMs()).toBe(0);
 });
+
+test("a peer's time is judged by most clocks, also where this one is wrong, and by nobody among two", () => {
+  const { check } = checkAt(1_000_000);
+  expect(check.peerAheadMs(B, 1_000_000 + HOUR_MS)).toBe(0);
+  check.note(B, 1_000_000);
+  expect(check.peerAheadMs(B, 1_000_000 + HOUR_MS)).toBe(0);
+  check.note(C, 1_001_000);
+  expect(check.peerAheadMs(B, 1_000_000 + HOUR_MS)).toBe(HOUR_MS - 1_000);
+  expect(check.peerAheadMs(B, 1_000_000 - HOUR_MS)).toBe(-HOUR_MS);
+  check.note(C, 1_000_000 + HOUR_MS);
+  expect(check.peerAheadMs(B, 1_000_000 + HOUR_MS)).toBe(0);
+});

@@ -35,10 +35,15 @@ export class ClockCheck {
 
   /** How far this clock is ahead of the median of all, this one included; of two middles the nearer one counts. */
   aheadOfAllMs(): number {
-    const sorted = [...this.#aheadMs(), 0].sort((a, b) => a - b);
-    const low = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
-    const high = sorted[Math.floor(sorted.length / 2)] ?? 0;
-    return Math.abs(low) < Math.abs(high) ? low : high;
+    return nearestMiddle([...this.#aheadMs(), 0]);
+  }
+
+  /** The same of a peer whose clock shows `saidMs` now; 0 where that cannot be told, as with two members. */
+  peerAheadMs(peer: NodeId, saidMs: number): number {
+    const others = [...this.#origins].filter(([node]) => node !== peer);
+    const monotonicMs = this.#clock.monotonicMs();
+    const clocks = [this.#clock.wallMs(), ...others.map(([, origin]) => origin + monotonicMs)];
+    return nearestMiddle([...clocks.map((clockMs) => saidMs - clockMs), 0]);
   }
 
   /** Of each peer, ascending. */
@@ -46,4 +51,12 @@ export class ClockCheck {
     const originMs = this.#clock.wallMs() - this.#clock.monotonicMs();
     return [...this.#origins.values()].map((origin) => originMs - origin).sort((a, b) => a - b);
   }
+}
+
+/** The median; of two middles the one nearer to 0. */
+function nearestMiddle(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const low = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+  const high = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  return Math.abs(low) < Math.abs(high) ? low : high;
 }

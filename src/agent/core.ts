@@ -280,6 +280,7 @@ function shardOptions(
       return from;
     },
     clockOffMs: () => clocks.aheadOfAllMs(),
+    aheadMs: (peer, timeMs) => clocks.peerAheadMs(peer, timeMs),
     quorumUnseenMs: () => {
       const configuration = consensus.configuration(group);
       return configuration === null ? 0 : links.quorumUnseenMs(configuration, self);

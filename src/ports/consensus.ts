@@ -49,6 +49,12 @@ export interface StateMachine {
   appliedIndex(): LogIndex;
   /** Every change of term, leader or readiness, before entries of the new term are applied. */
   leadershipChanged(leadership: Leadership): void;
+  /**
+   * Why a follower is not to store a command of its leader `from`, null when nothing speaks against it. What is settled
+   * (committed, or an earlier leader's) is stored whatever is said. Called in the log's order, not for every command
+   * once only. Must be quick.
+   */
+  objection?(from: NodeId, payload: Uint8Array, isSettled: boolean): string | null;
   /** Replaces the state by a snapshot fetched from `source` (or any other replica); resolves with what it got. */
   installSnapshot(source: NodeId, atLeast: LogIndex): Promise<SnapshotMeta>;
 }

@@ -79,6 +79,7 @@ export function loneShard(
       refill: () => "copy",
       quorumUnseenMs: () => 0,
       clockOffMs: () => 0,
+      aheadMs: () => 0,
       onApplied: () => undefined,
       onFatal: (error) => {
         throw error;

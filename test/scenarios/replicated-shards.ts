@@ -330,6 +330,7 @@ export class ReplicatedShards {
       refill: () => "copy" as const,
       quorumUnseenMs: () => 0,
       clockOffMs: () => 0,
+      aheadMs: () => 0,
       onApplied: () => undefined,
       onFatal: (error: unknown) => {
         throw error;

@@ -75,6 +75,8 @@ export function checkedStateMachine(
       if (leader === machine.node) world.invariants.leads(machine.node, group, term);
       stateMachine.leadershipChanged(leadership);
     },
+    objection: (from, payload, isSettled) =>
+      stateMachine.objection?.(from, payload, isSettled) ?? null,
     installSnapshot: (source, atLeast) => {
       world.trace.add(machine.name, `${group} needs a snapshot at ${atLeast}`);
       return stateMachine.installSnapshot(source, atLeast);

@@ -9,6 +9,8 @@ import { MAIN, type World } from "./world.ts";
 /** Wall clocks stay within what the network tolerates: 5 minutes from the members' median. */
 const WALL_JUMP_MAX_MS = 100_000;
 
+/** More than the network tolerates. */
+const LEAP_MS = 600_000;
 /** How often a moment is looked for at which a copy can be put back. */
 const PUT_BACK_TRIES = 100;
 const PUT_BACK_TRY_MS = 20;
@@ -58,6 +60,7 @@ export class Faults {
       a.logDisk.isFull = false;
       for (const disk of a.shardDisks.values()) disk.isFull = false;
       a.host.resume();
+      this.#setClockRight(a);
       this.#world.start(a);
     }
   }
@@ -77,6 +80,7 @@ export class Faults {
     transfer: () => this.#world.leaderOf(MAIN)?.process?.handOver(MAIN),
     damage: (machine) => this.#damage(machine),
     corrupt: (machine) => this.#corrupt(machine),
+    "clock-leap": (machine) => this.#leapClock(this.#world.leaderOf(MAIN) ?? machine),
     "put-back": (machine) => this.#putBack(machine, PUT_BACK_TRIES),
     "disk-full": (machine) => this.#fillDisk(machine),
     "change-weight": () => this.#changeMembers(true),
@@ -218,6 +222,27 @@ export class Faults {
     this.#world.trace.add(machine.name, `wall clock jumps to ${Math.round(toMs)} ms off`);
     machine.host.jumpWall(toMs - machine.wallJumpMs);
     machine.wallJumpMs = toMs;
+  }
+
+  /**
+   * One wall clock is wrong by far, until its machine is started again with a right one. Half of them do not see it when
+   * they lead: then the others must.
+   */
+  #leapClock(machine: Machine): void {
+    const { machines } = this.#world;
+    if (machines.some(({ leapMs }) => leapMs !== 0) || !this.#isSafeToHarm(machine)) return;
+    machine.isBlindToClock = this.#random.below(2) === 0;
+    machine.leap(LEAP_MS * (1 + this.#random.below(10)));
+    this.#world.trace.add(machine.name, `wall clock leaps by ${machine.leapMs} ms`);
+    this.#later(() => this.#setClockRight(machine));
+  }
+
+  #setClockRight(machine: Machine): void {
+    if (machine.leapMs === 0) return;
+    this.#world.crash(machine, false);
+    machine.leap(-machine.leapMs);
+    machine.isBlindToClock = false;
+    this.#world.start(machine);
   }
 
   /** A bit flips in the synced log of one replica; never in two before the first is whole again. */

@@ -13,6 +13,7 @@ import {
   type Term,
 } from "../../src/base/index.ts";
 import { type Configuration, decodeConfiguration } from "../../src/domain/raft/index.ts";
+import { readBatchTimeMs } from "../../src/domain/replication/index.ts";
 import type { LogEntry, LogWrite } from "../../src/ports/index.ts";
 
 /** What the checks may look at. */
@@ -21,9 +22,15 @@ export interface Evidence {
   termIn(node: NodeId, group: GroupId, index: LogIndex): Term | null | "cut";
   /** Whether the entry is synced on the node's disk, running or not. */
   isDurable(node: NodeId, group: GroupId, index: LogIndex, term: Term): boolean;
+  termOf(node: NodeId, group: GroupId): Term | null;
+  /** What a clock that is right shows. */
+  trueWallMs(): number;
   /** Configurations in a node's live log, latest first. */
   configurationsIn(node: NodeId, group: GroupId): readonly Uint8Array[];
 }
+
+/** What the network tolerates, and as much again as clocks here may be off at most. */
+const TIME_AHEAD_MAX_MS = 300_000 + 200_000;
 
 interface SeenEntry {
   readonly entry: LogEntry;
@@ -37,6 +44,8 @@ interface GroupFacts {
   /** What state machines were given, by index. */
   readonly applied: Map<LogIndex, LogEntry>;
   highest: LogEntry | null;
+  /** The latest time in what state machines were given. */
+  pinnedMs: number;
 }
 
 export class Invariants {
@@ -121,7 +130,22 @@ export class Invariants {
       facts.applied.set(entry.index, entry);
       if (facts.highest === null || entry.index > facts.highest.index) facts.highest = entry;
       this.#checkDurable(node, group, entry);
+      this.#checkTime(node, group, entry);
     }
+  }
+
+  /**
+   * A time that is far ahead never falls again: no quorum may take it from who made it. A later leader may have it in
+   * its log, uncommitted, and be the only one who can lead; and all go on from it then.
+   */
+  #checkTime(node: NodeId, group: GroupId, { index, kind, payload, term }: LogEntry): void {
+    if (kind !== "command") return;
+    const facts = this.#facts(group);
+    const timeMs = readBatchTimeMs(payload);
+    const aheadMs = timeMs - Math.max(this.#evidence.trueWallMs(), facts.pinnedMs);
+    facts.pinnedMs = Math.max(facts.pinnedMs, timeMs);
+    if (aheadMs <= TIME_AHEAD_MAX_MS || term !== this.#evidence.termOf(node, group)) return;
+    this.#violated(`pinned time: ${node} is given entry ${index}, ${aheadMs} ms ahead of time`);
   }
 
   #checkDurable(node: NodeId, group: GroupId, entry: LogEntry): void {
@@ -143,7 +167,13 @@ export class Invariants {
   #facts(group: GroupId): GroupFacts {
     let facts = this.#groups.get(group);
     if (facts === undefined) {
-      facts = { leaders: new Map(), entries: new Map(), applied: new Map(), highest: null };
+      facts = {
+        leaders: new Map(),
+        entries: new Map(),
+        applied: new Map(),
+        highest: null,
+        pinnedMs: 0,
+      };
       this.#groups.set(group, facts);
     }
     return facts;

@@ -64,6 +64,10 @@ export class Machine {
   /** How many times slower than planned the disk is just now. */
   diskSlowness = 1;
   wallJumpMs = 0;
+  /** How far its wall clock is wrong beyond what is tolerated. */
+  leapMs = 0;
+  /** As a leader it does not see that its clock is off. */
+  isBlindToClock = false;
   /** Which life of its replicas it is in, and how many it has begun. */
   replicaLife = 0;
   #lifeCount = 0;
@@ -92,6 +96,11 @@ export class Machine {
 
   shardDisk(group: GroupId): MemoryShardDisk {
     return present(this.shardDisks.get(group), `the disk of ${group}`);
+  }
+
+  leap(byMs: number): void {
+    this.leapMs += byMs;
+    this.host.jumpWall(byMs);
   }
 
   get replica(): ReplicaId {

@@ -541,4 +541,14 @@ export const MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: "any-pinned-time-is-stored",
+    patches: [
+      {
+        file: `${STORE}/leader-times.ts`,
+        find: "if (aheadMs <= CLOCK_OFF_MAX_MS) return null;",
+        replace: "if (aheadMs <= 1e15) return null;",
+      },
+    ],
+  },
 ];

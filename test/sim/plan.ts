@@ -22,6 +22,7 @@ export const FAULTS = [
   "change-members",
   "disown",
   "put-back",
+  "clock-leap",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
@@ -95,7 +96,7 @@ export function planOf(seed: number, random: Random): Plan {
     seed,
     weights: Array.from({ length: voterCount }, () => (isEven ? 4 : pick([1, 2, 4, 4]))),
     learnerCount: pick([0, 0, 1, 1, 2]),
-    faults: FAULTS.filter((fault) => fault !== "put-back" && random.below(3) > 0),
+    faults: FAULTS.filter((fault) => !OF_PROFILES.has(fault) && random.below(3) > 0),
     ambushes: MOMENTS.filter(() => random.below(2) === 0),
     faultGapMs: pick([400, 900, 2_000]),
     faultLengthMs: pick([800, 2_500, 6_000]),
@@ -120,8 +121,26 @@ export function planOf(seed: number, random: Random): Plan {
   };
   if (seed % GROWING_SEEDS.step === GROWING_SEEDS.first) return growthOf(plan, random);
   if (random.below(3) === 0) return duelOf(plan, random);
-  return seed % 4 === 0 && voterCount > 2 ? withCopies(plan) : plan;
+  if (voterCount < 3) return plan;
+  if (seed % 4 === 0) return withCopies(plan);
+  return seed % 4 === 2 ? withClocks(plan) : plan;
 }
+
+/** Each needs others to be there: in a network that is torn apart nobody could tell. */
+const OF_PROFILES: ReadonlySet<Fault> = new Set(["put-back", "clock-leap"]);
+
+/** A machine's clock goes wrong by far, while the others are linked and see it. */
+function withClocks(plan: Plan): Plan {
+  return { ...plan, faults: CLOCK_FAULTS, ambushes: [], faultGapMs: 900, databaseMs: 0.1 };
+}
+
+const CLOCK_FAULTS: readonly Fault[] = [
+  "clock-leap",
+  "clock-leap",
+  "transfer",
+  "slow-disk",
+  "change-weight",
+];
 
 /** Machines go back to older copies of themselves. Peers tell before anything else, which takes links in order. */
 function withCopies(plan: Plan): Plan {

@@ -8,6 +8,7 @@ import {
   MemoryTransport,
   SQL_ENGINE,
 } from "../../src/adapters/memory/index.ts";
+import { ClockCheck } from "../../src/agent/clock-check.ts";
 import { SYSTEM } from "../../src/agent/groups.ts";
 import { otherReplicas, refillFrom } from "../../src/agent/refill.ts";
 import {
@@ -56,6 +57,7 @@ export class SimProcess {
   readonly #logStore: MemoryLogStore;
   readonly #transport: MemoryTransport;
   readonly #consensus: Consensus;
+  readonly #clocks: ClockCheck;
   readonly #shards = new Map<GroupId, OpenShard>();
   readonly #logger: MemoryLogger;
   /** Null where membership is not run. */
@@ -66,6 +68,7 @@ export class SimProcess {
   constructor(world: World, machine: Machine) {
     this.#world = world;
     this.#machine = machine;
+    this.#clocks = new ClockCheck(machine.host);
     this.#logger = new MemoryLogger((line) => world.logged(machine, line));
     this.#logStore = new MemoryLogStore(machine.logDisk, machine.host, machine);
     this.#transport = new MemoryTransport({
@@ -104,10 +107,12 @@ export class SimProcess {
       linkUp: (hello) => {
         this.members?.linkUp(hello);
         this.#consensus.promises.linkUp(hello.node, hello.instance);
+        this.#clocks.note(hello.node, hello.wallMs);
       },
       linkDown: (node) => {
         this.members?.linkDown(node);
         this.#consensus.linkDown(node);
+        this.#clocks.forget(node);
       },
       message: (from, channel, payload) => {
         if (channel === PROMISES_CHANNEL) return this.#consensus.promises.receive(from, payload);
@@ -357,7 +362,8 @@ export class SimProcess {
         return from;
       },
       quorumUnseenMs: () => this.#quorumUnseenMs(group),
-      clockOffMs: () => 0,
+      clockOffMs: () => (machine.isBlindToClock ? 0 : this.#clocks.aheadOfAllMs()),
+      aheadMs: (peer, timeMs) => this.#clocks.peerAheadMs(peer, timeMs),
       onApplied: () => this.members?.onApplied.get(group)?.(),
       onFatal: (error) => world.fatal(machine, this, error),
       limits: shardLimitsOf(world.plan),

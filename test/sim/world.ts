@@ -1,6 +1,11 @@
 /** The simulated network as a whole: machines, links, what is watched, and what clients may reach. */
 
-import { type LogLine, MemoryNetwork, Scheduler } from "../../src/adapters/memory/index.ts";
+import {
+  EPOCH_MS,
+  type LogLine,
+  MemoryNetwork,
+  Scheduler,
+} from "../../src/adapters/memory/index.ts";
 import { GROUPS, SYSTEM } from "../../src/agent/groups.ts";
 import {
   asGroupId,
@@ -249,6 +254,8 @@ export class World {
         this.machineOf(node).process?.termIn(group, index) ?? null,
       isDurable: (node, group, index: LogIndex, term) =>
         this.machineOf(node).logDisk.holds(group, index, term),
+      termOf: (node, group) => this.machineOf(node).process?.replica(group)?.term ?? null,
+      trueWallMs: () => EPOCH_MS + this.scheduler.nowMs,
       configurationsIn: (node, group) => this.machineOf(node).process?.configurations(group) ?? [],
     };
   }

@@ -25,7 +25,7 @@ export {
 } from "./entry.ts";
 export { bootstrapSnapshot, emptySnapshot } from "./first-snapshot.ts";
 export { levelWeights } from "./level-weights.ts";
-export type { Message } from "./message.ts";
+export type { Append, Message } from "./message.ts";
 export { messageSizeBytes, packMessage, unpackMessage } from "./message-codec.ts";
 export { DEFAULT_RAFT_OPTIONS, type RaftOptions } from "./options.ts";
 export { hasQuorum, quorumIndex } from "./quorum.ts";

@@ -45,6 +45,13 @@ export function checksTable(bytes: Uint8Array): boolean {
   return bytes[0] === VERSION_CHECK;
 }
 
+/** The pinned time of an encoded batch. Throws MALFORMED. */
+export function readBatchTimeMs(bytes: Uint8Array): number {
+  const reader = new PackReader(bytes, "a batch");
+  reader.u8();
+  return reader.varint(Number.MAX_SAFE_INTEGER);
+}
+
 /** Throws MALFORMED. */
 export function decodeBatch(bytes: Uint8Array): Batch {
   const reader = new PackReader(bytes, "a batch");

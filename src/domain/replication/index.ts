@@ -1,5 +1,11 @@
 export type { Batch, BatchContext, Bundle, Request, SignedBundle } from "./batch.ts";
-export { CHECK_BYTES_MAX, checksTable, decodeBatch, encodeBatch } from "./batch-codec.ts";
+export {
+  CHECK_BYTES_MAX,
+  checksTable,
+  decodeBatch,
+  encodeBatch,
+  readBatchTimeMs,
+} from "./batch-codec.ts";
 export {
   BUNDLE_LIMITS,
   type BundleHead,

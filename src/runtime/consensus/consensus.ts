@@ -259,7 +259,7 @@ export class Consensus {
       return;
     }
     this.promises.note(from, group, message);
-    hosted.node.step(message);
+    hosted.step(message);
     this.#wake(hosted);
   }
 

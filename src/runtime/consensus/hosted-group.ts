@@ -34,6 +34,7 @@ import type {
   StateMachine,
 } from "../../ports/index.ts";
 import { MemberChange } from "./member-change.ts";
+import { unobjected } from "./objections.ts";
 import type { ConsensusSettings } from "./options.ts";
 import type { RecoveredReplica } from "./promises.ts";
 import { ReadWaiters } from "./read-waiters.ts";
@@ -227,6 +228,14 @@ export class HostedGroup implements GroupLog {
       (isLeading && !this.#leadership.ready) ||
       this.node.isApplying;
     return isUnderWay ? 1 : this.node.ticksUntilDue;
+  }
+
+  /** A message to the replica. */
+  step(message: Message): void {
+    const objection = this.#stateMachine?.objection;
+    const isJudged = message.kind === "append" && objection !== undefined;
+    const disown = (why: string) => this.disown(message.term, why);
+    this.node.step(isJudged ? unobjected(message, objection, disown) : message);
   }
 
   /** So many ticks of the clock have passed. */

@@ -133,6 +133,8 @@ export interface ShardOptions {
   readonly quorumUnseenMs: () => number;
   /** How far this machine's clock is ahead of most members' clocks; 0 where that cannot be told. */
   readonly clockOffMs: () => number;
+  /** How far a time that a peer says it is now lies ahead of most members' clocks; 0 where that cannot be told. */
+  readonly aheadMs: (peer: NodeId, timeMs: number) => number;
   /** Told of each applied batch's index; the agent refreshes what it reads from the shard. */
   readonly onApplied: () => void;
   /** An error this loop cannot live with: the agent ends. */

@@ -33,7 +33,7 @@ interface OpenBatch {
 const GIVE_WAY_EVERY_MS = 10_000;
 
 /** As far as signatures, tokens and grants may be off. */
-const CLOCK_OFF_MAX_MS = 300_000;
+export const CLOCK_OFF_MAX_MS = 300_000;
 
 const NO_LEADERSHIP = { term: 0, leader: null, ready: false } as unknown as Leadership;
 
@@ -78,10 +78,15 @@ export class ShardContext {
     this.pinnedTimeMs = position.pinnedTimeMs;
   }
 
+  /** Nothing is to be written now. */
+  get isHeld(): boolean {
+    return this.stopped || this.resyncing || this.replacing;
+  }
+
   /** True when this node is the ready leader, of `term` if one is given. */
   leads(term: number = this.leadership.term): boolean {
     const { leader, ready } = this.leadership;
-    if (this.resyncing || this.replacing || this.stopped) return false;
+    if (this.isHeld) return false;
     return ready && leader === this.options.authority.node && this.leadership.term === term;
   }
 

@@ -38,6 +38,7 @@ import {
 import { DigestWatch } from "./digest-watch.ts";
 import { InteractiveHost } from "./interactive-host.ts";
 import { LeaderBatches } from "./leader-batches.ts";
+import { LeaderTimes } from "./leader-times.ts";
 import type { ShardOptions } from "./options.ts";
 import { DISK_PROBLEM, diskFull, ShardContext } from "./shard-context.ts";
 import { SnapshotFetcher } from "./snapshot-fetcher.ts";
@@ -49,6 +50,7 @@ export class ShardLoop implements StateMachine {
   readonly context: ShardContext;
   readonly digests: DigestWatch;
   readonly interactive: InteractiveHost;
+  readonly objection: LeaderTimes["objection"];
   readonly #options: ShardOptions;
   readonly #applier: Applier;
   readonly checks: TableChecks;
@@ -86,6 +88,7 @@ export class ShardLoop implements StateMachine {
       onCorrupt: resync,
     });
     this.#batches = new LeaderBatches(this.context, resync, () => this.#gateway.waitingCount());
+    this.objection = new LeaderTimes(this.context).objection;
     this.#fetcher = new SnapshotFetcher(options);
     this.#applier = new Applier(
       this.context,
@@ -228,16 +231,14 @@ export class ShardLoop implements StateMachine {
 
   /** Syncs the database and lets the log be cut, if there is news since the last time. Safe to call at any time. */
   async checkpoint(): Promise<void> {
-    const { context } = this;
-    if (context.resyncing || context.replacing || context.stopped) return;
-    if (context.problems.has(ONLY_COPY_PROBLEM)) return;
+    const { applied, isHeld, problems } = this.context;
     // An idle shard starts no thread for this.
-    const { value: applied } = context.applied;
-    if (applied === this.#checkpointedAt) return;
+    const { value } = applied;
+    if (isHeld || problems.has(ONLY_COPY_PROBLEM) || value === this.#checkpointedAt) return;
     try {
       const idle = await this.mending(this.recordApplied());
       this.#options.log.compact(await this.mending(this.#options.database.checkpoint()));
-      if (idle) this.#checkpointedAt = applied;
+      if (idle) this.#checkpointedAt = value;
     } catch (error) {
       // It is being replaced, or waits for room as writes do: the next checkpoint tries again.
       const code = errorCodeOf(error);
@@ -247,9 +248,9 @@ export class ShardLoop implements StateMachine {
 
   /** Has the database know of no-ops and the like, where no batch is under way that tells it of later ones. */
   async recordApplied(): Promise<boolean> {
-    const { context } = this;
-    const isIdle = !this.#pumping && context.open === null && !this.interactive.holding;
-    if (isIdle) await this.#options.database.advance(context.applied.value);
+    const { applied, open } = this.context;
+    const isIdle = !this.#pumping && open === null && !this.interactive.holding;
+    if (isIdle) await this.#options.database.advance(applied.value);
     return isIdle;
   }
 
@@ -262,9 +263,8 @@ export class ShardLoop implements StateMachine {
   // The pump.
 
   #pump(): void {
-    const { stopped, resyncing, replacing } = this.context;
     this.#isWoken = true;
-    if (this.#pumping || stopped || resyncing || replacing) return;
+    if (this.#pumping || this.context.isHeld) return;
     this.#pumping = true;
     this.#running = this.#run().catch((error) => this.#options.onFatal(error));
   }
@@ -284,7 +284,7 @@ export class ShardLoop implements StateMachine {
   /** Does the next thing; false when there is none. */
   async #step(): Promise<boolean> {
     const { context } = this;
-    if (context.stopped || context.resyncing || context.replacing) return false;
+    if (context.isHeld) return false;
     if (context.problems.has(ONLY_COPY_PROBLEM)) return this.#refuseWrites();
     if (this.#applier.pending && !this.#applier.gathers()) await this.#applier.applyNext();
     else if (!context.leads() || context.open !== null || this.interactive.holding) return false;
