@@ -5,14 +5,16 @@ import { accessSync, constants, realpathSync } from "node:fs";
 import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { installLauncher } from "../adapters/privileged/index.ts";
-import { becomeLauncher, ownArguments, SlotDirectory, slotOf } from "../adapters/slots/index.ts";
+import {
+  becomeLauncher,
+  ownArguments,
+  readTrailer,
+  SlotDirectory,
+  slotOf,
+} from "../adapters/slots/index.ts";
 import { MyceliumError, messageOf } from "../base/index.ts";
 import type { Config } from "../domain/config/index.ts";
-import {
-  parseShippedTrailer,
-  type ShippedTrailer,
-  TRAILER_SIZE_BYTES,
-} from "../domain/update/index.ts";
+import type { ShippedTrailer } from "../domain/update/index.ts";
 import type { SlotStore } from "../ports/index.ts";
 
 /** How this process was started. */
@@ -70,15 +72,6 @@ function isOnTrial(store: SlotStore): boolean {
   } catch (error) {
     if (error instanceof MyceliumError) return true;
     throw error;
-  }
-}
-
-async function readTrailer(path: string): Promise<ShippedTrailer | null> {
-  try {
-    const tail = Bun.file(path).slice(-TRAILER_SIZE_BYTES);
-    return parseShippedTrailer(new Uint8Array(await tail.arrayBuffer()));
-  } catch {
-    return null;
   }
 }
 

@@ -17,6 +17,7 @@ let installed: ShippedTrailer | null;
 let sums: string;
 let refusal: MyceliumError | null;
 let installs: string[];
+let installsNothing: boolean;
 
 beforeEach(() => {
   world = new UpdateWorld();
@@ -25,6 +26,7 @@ beforeEach(() => {
   sums = SUMS;
   refusal = null;
   installs = [];
+  installsNothing = false;
 });
 
 /** As build/launcher.ts writes it. */
@@ -56,7 +58,7 @@ function upkeep(published: ShippedTrailer = OURS): LauncherUpkeep {
     install: async (shipped) => {
       if (refusal !== null) throw refusal;
       installs.push(shipped);
-      installed = published;
+      if (!installsNothing) installed = published;
     },
     random: world.scheduler.random,
     clock: world.host,
@@ -124,6 +126,14 @@ test("nothing is fetched with the sums of another version, nor for a file that i
   world.scheduler.runUntil(HOUR_MS);
   expect(wrong.problem()).toContain("does not end as a shipped file");
   expect(installs).toEqual([]);
+});
+
+test("a launcher that is still another after it was replaced is told", () => {
+  const kept = upkeep();
+  installsNothing = true;
+  world.scheduler.runUntil(HOUR_MS / 2);
+  expect(installs).toHaveLength(1);
+  expect(kept.problem()).toContain("is another still (found aaaaaaaaaaaa, needed bbbbbbbbbbbb)");
 });
 
 test("what nobody here may do is told, and tried again", () => {

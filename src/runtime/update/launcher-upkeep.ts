@@ -102,8 +102,18 @@ export class LauncherUpkeep {
     } finally {
       await source.discardDownloads();
     }
+    await this.#checkInstalled(published);
     await this.#note();
     logger.info("the launcher was replaced", { version });
+  }
+
+  async #checkInstalled({ launcherSha256, version }: ShippedTrailer): Promise<void> {
+    const found = (await this.#options.installed())?.launcherSha256 ?? "none";
+    if (found === launcherSha256) return;
+    throw new MyceliumError(
+      "STATE_CORRUPT",
+      `Cannot keep the launcher that of version ${version}: it was replaced, and is another still (found ${found.slice(0, 12)}, needed ${launcherSha256.slice(0, 12)})`,
+    );
   }
 
   /** Else the launcher would take its new file, at the next switch, for a release that an operator installed. */
