@@ -517,6 +517,8 @@ wait_healthy() {
     [ $tries -lt 240 ] || break
     sleep 0.25
   done
+  # What is healthy by now may be the version before.
+  put_back
   ask status || no_answer
   is_healthy || fail "the node runs and is not healthy yet: what is wrong is above"
 }

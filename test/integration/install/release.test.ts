@@ -198,6 +198,18 @@ describe("curl | sh", () => {
     expect(calls().slice(before.length)).not.toMatch(/^(run|stop) /m);
   });
 
+  test("a version that is taken back before install.sh has looked at it is no success", async () => {
+    await install();
+    publish({ "0.1.0": "one", "0.2.0": "two" });
+    const digest = sha256(Buffer.from(`${FAKE}# two\n`));
+    const { status, error } = await install({ environment: { FAKE_REVERTS: digest } });
+    expect({ status, error }).toMatchObject({
+      status: 1,
+      error: expect.stringContaining("the one before runs: it hung"),
+    });
+    expect(readFileSync(program(), "utf8")).toContain("# one");
+  });
+
   test("over a version that was taken back another is installed, and it is no way back", async () => {
     await install();
     publish({ "0.1.0": "one", "0.2.0": "two" });
@@ -336,7 +348,10 @@ describe("a mirror that lies is refused, and nothing is kept", () => {
   const sums = () => readFileSync(join(served, "SHA256SUMS"), "utf8");
 
   test("altered sums", () => {
-    writeFileSync(join(served, "SHA256SUMS"), sums().replace(/^./, "0"));
+    writeFileSync(
+      join(served, "SHA256SUMS"),
+      sums().replace(/^./, (digit) => (digit === "0" ? "1" : "0")),
+    );
     return expectRefused("not signed by the release key");
   });
 
