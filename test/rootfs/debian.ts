@@ -15,7 +15,7 @@ import { resolve } from "node:path";
 export type Arch = "x64" | "arm64";
 
 const CACHE = resolve(import.meta.dir, "../../.cache/rootfs");
-const SUITE = "bookworm";
+const USUAL_SUITE = "bookworm";
 const DEBIAN_ARCH: Readonly<Record<Arch, string>> = { x64: "amd64", arm64: "arm64" };
 const PACKAGES =
   "systemd,systemd-sysv,dbus,ca-certificates,curl,wget,openssl,procps,iproute2,util-linux,socat";
@@ -40,16 +40,16 @@ export function whyNoRootfs(arch: Arch): string | null {
   return registerEmulator();
 }
 
-/** The directory of a root file system to lay others over; takes minutes the first time. */
-export function debianRootfs(arch: Arch): string {
-  const path = `${CACHE}/${arch}`;
+/** The directory of a root file system of that release to lay others over; takes minutes the first time. */
+export function debianRootfs(arch: Arch, suite: string): string {
+  const path = suite === USUAL_SUITE ? `${CACHE}/${arch}` : `${CACHE}/${arch}-${suite}`;
   if (existsSync(path)) return path;
   const fresh = `${path}.new`;
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(CACHE, { recursive: true });
-  console.log(`      debootstrap ${SUITE} ${arch}: this takes minutes, once`);
+  console.log(`      debootstrap ${suite} ${arch}: this takes minutes, once`);
   const words = [`--arch=${DEBIAN_ARCH[arch]}`, "--variant=minbase", `--include=${PACKAGES}`];
-  const { status } = spawnSync("debootstrap", [...words, SUITE, fresh, mirror()], {
+  const { status } = spawnSync("debootstrap", [...words, suite, fresh, mirror()], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   if (status !== 0) throw new Error(`Cannot make ${path}: debootstrap ended with ${status}`);

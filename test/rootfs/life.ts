@@ -1,83 +1,60 @@
 /**
  * What happens to a machine in its life, step by step: each step stands on those before it, and throws when what must
- * hold does not. The release served is `releases.good[0]`, unless a step says otherwise.
+ * hold does not. The release served is `GOOD[0]`, unless a step says otherwise.
  */
 
 import { expect } from "bun:test";
+import {
+  configure,
+  curl,
+  eventually,
+  expectNothing,
+  expectRunning,
+  mainPid,
+  recordOf,
+  statusOf,
+  UNITS,
+} from "./checks.ts";
 import type { Machine } from "./machine.ts";
 import type { Releases } from "./releases.ts";
+import type { Scenario, Step } from "./scenario.ts";
 
-export interface World {
-  readonly first: Machine;
-  readonly second: Machine;
-  readonly releases: Releases;
-}
-
-export interface Step {
-  readonly name: string;
-  run(world: World): Promise<void> | void;
-}
-
-const POLL_INTERVAL_MS = 500;
 const CONFIRM_TIMEOUT_MS = 90_000;
 const REVERT_TIMEOUT_MS = 120_000;
+const GOOD = ["0.8.0", "0.8.1"] as const;
+const CRASHING = "0.8.2";
+const HANGING = "0.8.3";
+const HANGING_TOO = "0.8.4";
+const MENDED = "0.8.5";
 /** As `systemd-analyze security` prints it: 3.0. */
 const EXPOSURE_MAX = 3;
 const HELPER = "/run/mycelium-helper.sock";
 const HANDED_OVER = "/var/lib/mycelium/update/launcher";
-const UNITS = "/etc/systemd/system/mycelium.service /etc/systemd/system/mycelium-helper.socket";
-
-const curl = (releases: Releases, words = "") =>
-  `curl -fsSL ${releases.url}/install.sh | sh -s -- ${words}`;
-const status = (machine: Machine) => JSON.parse(machine.ok("mycelium status --json"));
-const mainPid = (machine: Machine) => machine.ok("systemctl show -p MainPID --value mycelium");
-const record = (machine: Machine) => machine.ok("cat /var/lib/mycelium/slots/record");
-
-/** Until `holds` does not throw any more. */
-async function eventually(timeoutMs: number, holds: () => void): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    try {
-      holds();
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-    }
-    await Bun.sleep(POLL_INTERVAL_MS);
-  }
-}
-
-/** The unit is up, the node healthy, and this version the one that runs. */
-function expectRunning(machine: Machine, version: string): void {
-  expect(machine.ok("systemctl is-active mycelium")).toBe("active");
-  const { healthy, problems } = status(machine);
-  // Notices are about the network: two voters, for one.
-  const ill = problems.filter(({ severity }: { severity: string }) => severity !== "notice");
-  expect({ healthy, ill }).toEqual({ healthy: true, ill: [] });
-  expect(JSON.parse(machine.ok("mycelium version --json")).version).toBe(version);
-  expect(record(machine)).toContain(`active-version ${version}\n`);
-}
-
-function expectNothing(machine: Machine): void {
-  expect(machine.run("ls /usr/local/bin/mycelium /usr/local/lib/mycelium").status).not.toBe(0);
-  expect(machine.run(`ls ${UNITS}`).out).toBe("");
-  expect(machine.run("id mycelium").status).not.toBe(0);
-  expect(machine.run("ls -d /var/lib/mycelium /var/cache/mycelium").out).toBe("");
-}
-
 /** What is under test here is the operator's way: the network itself updates nothing. */
-const ENVIRONMENT = "MYCELIUM_UPDATE_APPROVAL=operator\nMYCELIUM_UPDATE_CONFIRM_AFTER=5s";
+const SETTINGS = [
+  "MYCELIUM_UPDATE_APPROVAL=operator",
+  "MYCELIUM_UPDATE_CONFIRM_AFTER=5s",
+  "MYCELIUM_UPDATE_HEALTH_INTERVAL=1s",
+  "MYCELIUM_CONFIRM_TIMEOUT=40",
+];
 
-function configure(machine: Machine): void {
-  machine.ok(`mkdir -p /etc/mycelium; printf '${ENVIRONMENT}\n' >/etc/mycelium/environment`);
+async function makeReleases(releases: Releases): Promise<void> {
+  const hangs = (n: number) => `#!/bin/sh\n# ${n}\nexec sleep 1000000\n`;
+  await releases.make(GOOD[0]);
+  await releases.make(GOOD[1], { after: GOOD[0] });
+  const crashes = "#!/bin/sh\necho 'this core crashes' >&2\nexit 1\n";
+  await releases.make(CRASHING, { after: GOOD[1], script: crashes });
+  await releases.make(HANGING, { after: GOOD[1], script: hangs(1) });
+  await releases.make(HANGING_TOO, { after: GOOD[1], script: hangs(2) });
+  await releases.make(MENDED, { after: GOOD[1] });
 }
 
 const INSTALL: readonly Step[] = [
   {
     name: "a dry run changes nothing",
     run({ first, second, releases }) {
-      configure(first);
-      configure(second);
+      configure(first, SETTINGS);
+      configure(second, SETTINGS);
       expect(first.ok(curl(releases, "--dry-run"))).toContain("SHA256SUMS");
       expectNothing(first);
     },
@@ -98,7 +75,7 @@ const INSTALL: readonly Step[] = [
     name: "curl | sh: a healthy node, as a unit of its own user",
     run({ first, releases }) {
       expect(first.ok(curl(releases))).toContain("token create");
-      expectRunning(first, releases.good[0]);
+      expectRunning(first, GOOD[0]);
       expect(first.ok("stat -c %U:%a /var/lib/mycelium")).toBe("mycelium:700");
       expect(first.ok("stat -c %U:%a /usr/local/bin/mycelium")).toBe("root:755");
       expect(first.ok(`ps -o user= -p ${mainPid(first)}`)).toBe("mycelium");
@@ -125,16 +102,16 @@ const INSTALL: readonly Step[] = [
   },
   {
     name: "systemctl restart, kill -9, a reboot: the node comes back",
-    async run({ first, releases }) {
+    async run({ first }) {
       first.ok(
         "mycelium sql 'CREATE TABLE kept (x)' && mycelium sql 'INSERT INTO kept VALUES (7)'",
       );
       first.ok("systemctl restart mycelium");
-      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(first, releases.good[0]));
+      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(first, GOOD[0]));
       first.ok(`kill -9 ${mainPid(first)}`);
-      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(first, releases.good[0]));
+      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(first, GOOD[0]));
       await first.reboot();
-      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(first, releases.good[0]));
+      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(first, GOOD[0]));
       expect(first.ok("mycelium sql 'SELECT x FROM kept' --format csv")).toContain("7");
     },
   },
@@ -144,9 +121,9 @@ const INSTALL: readonly Step[] = [
       const token = first.ok("mycelium token create");
       second.ok(curl(releases, `join ${token}`));
       await eventually(CONFIRM_TIMEOUT_MS, () => {
-        expectRunning(second, releases.good[0]);
-        expect(status(second).network).toEqual(status(first).network);
-        expect(status(first).peers).toHaveLength(1);
+        expectRunning(second, GOOD[0]);
+        expect(statusOf(second).network).toEqual(statusOf(first).network);
+        expect(statusOf(first).peers).toHaveLength(1);
       });
     },
   },
@@ -156,12 +133,14 @@ const UPGRADE: readonly Step[] = [
   {
     name: "curl | sh of a newer release: on trial, then confirmed; the predecessor stays",
     async run({ second, releases }) {
-      releases.serve(releases.good[1]);
+      releases.serve(GOOD[1]);
       expect(second.ok(curl(releases))).toContain("on trial");
       await eventually(CONFIRM_TIMEOUT_MS, () => {
-        expectRunning(second, releases.good[1]);
-        expect(record(second)).toContain("state confirmed\n");
-        expect(record(second)).toContain(`standby-version ${releases.good[0]}\n`);
+        expectRunning(second, GOOD[1]);
+        expect(recordOf(second)).toMatchObject({
+          state: "confirmed",
+          standby: { version: GOOD[0] },
+        });
       });
       second.ok("test -x /usr/local/bin/mycelium.previous");
     },
@@ -169,24 +148,85 @@ const UPGRADE: readonly Step[] = [
   {
     name: "a release that crashes at its start: the node runs the one before, and says why",
     async run({ second, releases }) {
-      releases.serve(releases.bad);
+      releases.serve(CRASHING);
       const { status, error } = second.run(curl(releases));
       expect({ status, error }).toEqual({
         status: 1,
         error: expect.stringContaining("the new version was taken back"),
       });
-      await eventually(REVERT_TIMEOUT_MS, () => expectRunning(second, releases.good[1]));
-      expect(record(second)).toMatch(/\nrefused [0-9a-f]{64}\nreason [^-\n]/);
+      await eventually(REVERT_TIMEOUT_MS, () => expectRunning(second, GOOD[1]));
+      expect(recordOf(second).reason).toContain("started 3 times");
     },
   },
   {
     name: "no version older than the state allows, no release with another key",
     run({ second, releases }) {
-      releases.serve(releases.good[1]);
+      releases.serve(GOOD[1]);
       const forged = second.run(`curl -fsSL ${releases.url}/install.sh | sed 's/^M/N/' | sh`);
       expect(forged.status).not.toBe(0);
       expect(forged.error).toContain("not signed by the release key");
-      expectRunning(second, releases.good[1]);
+      expectRunning(second, GOOD[1]);
+    },
+  },
+];
+
+/** As root, who runs nothing out of the service's directory. */
+const version = (machine: Machine) =>
+  JSON.parse(machine.ok("timeout 20 mycelium version --json")).version;
+
+const HANG: readonly Step[] = [
+  {
+    name: "a release that hangs in whatever it does: install.sh puts the file before it back",
+    async run({ second, releases }) {
+      releases.serve(HANGING);
+      const { status, error } = second.run(curl(releases));
+      expect({ status, error }).toEqual({
+        status: 1,
+        error: expect.stringMatching(/was taken back.*not confirmed healthy within 40 s/),
+      });
+      await eventually(REVERT_TIMEOUT_MS, () => expectRunning(second, GOOD[1]));
+      expect(second.ok("mycelium --launcher-info")).toContain(`"version":"${GOOD[1]}"`);
+    },
+  },
+  {
+    name: "one that is taken back when install.sh has ended: root's commands run the one before as well",
+    async run({ second, releases }) {
+      releases.serve(HANGING_TOO);
+      second.ok(curl(releases, "--no-start"));
+      second.ok("systemctl restart --no-block mycelium");
+      await eventually(REVERT_TIMEOUT_MS, () => {
+        expect(recordOf(second).reason).toContain("not confirmed healthy within 40 s");
+      });
+      await eventually(REVERT_TIMEOUT_MS, () => expectRunning(second, GOOD[1]));
+      expect(version(second)).toBe(GOOD[1]);
+      expect(second.ok("mycelium --launcher-info")).toContain(`"version":"${HANGING_TOO}"`);
+    },
+  },
+  {
+    name: "installed again it is refused, with the reason; what runs goes on",
+    run({ second, releases }) {
+      const before = mainPid(second);
+      const { status, error } = second.run(curl(releases));
+      expect({ status, error }).toEqual({
+        status: 1,
+        error: expect.stringMatching(/nothing was changed.*not confirmed healthy within 40 s/),
+      });
+      expect(mainPid(second)).toBe(before);
+      expectRunning(second, GOOD[1]);
+    },
+  },
+  {
+    name: "the release after it is installed, and what hung is no way back",
+    async run({ second, releases }) {
+      releases.serve(MENDED);
+      second.ok(curl(releases));
+      await eventually(CONFIRM_TIMEOUT_MS, () => {
+        expectRunning(second, MENDED);
+        expect(recordOf(second)).toMatchObject({ state: "confirmed", refused: null });
+      });
+      expect(version(second)).toBe(MENDED);
+      const before = second.ok("/usr/local/bin/mycelium.previous --launcher-info");
+      expect(before).toContain(`"version":"${GOOD[1]}"`);
     },
   },
 ];
@@ -216,7 +256,7 @@ const HELPER_STEPS: readonly Step[] = [
     name: "the root helper installs a signed launcher, and refuses an altered or an older one",
     run({ second, releases }) {
       const install = () => askHelper(second, `install-launcher ${HANDED_OVER}`);
-      const [older, newer] = releases.good;
+      const [older, newer] = GOOD;
       handOver(second, releases, newer);
       expect(install()).toBe(`ok ${newer}`);
       second.ok(`printf x >>${HANDED_OVER}/mycelium`, "mycelium");
@@ -248,13 +288,13 @@ const REMOVE: readonly Step[] = [
   {
     name: "--uninstall keeps the data, and installing again finds it",
     async run({ second, releases }) {
-      const before = status(second).node.id;
+      const before = statusOf(second).node.id;
       second.ok(curl(releases, "--uninstall"));
       expect(second.run(`ls ${UNITS} /usr/local/bin/mycelium`).out).toBe("");
       second.ok("test -f /var/lib/mycelium/node.key");
       second.ok(curl(releases));
-      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(second, releases.good[1]));
-      expect(status(second).node.id).toBe(before);
+      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(second, MENDED));
+      expect(statusOf(second).node.id).toBe(before);
     },
   },
   {
@@ -265,14 +305,24 @@ const REMOVE: readonly Step[] = [
     },
   },
   {
-    name: "offline, from a directory",
+    name: "offline: from four files of a release that somebody copied, with no network at all",
     async run({ second, releases }) {
-      second.ok("ip link set host0 down && sh /release/install.sh");
-      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(second, releases.good[1]));
+      const files = `install.sh SHA256SUMS SHA256SUMS.sig mycelium-linux-${releases.arch}`;
+      second.ok(`mkdir /root/copied && cd /release && cp ${files} /root/copied`);
+      second.ok("cd /root/copied && sha256sum --quiet --ignore-missing -c SHA256SUMS");
+      second.ok("ip link set host0 down");
+      expect(second.run("ip route").out).toBe("");
+      expect(second.ok("cd / && sh /root/copied/install.sh")).toContain("Looking at /root/copied");
+      await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(second, GOOD[1]));
     },
   },
 ];
 
-export const ALL_STEPS: readonly Step[] = [...INSTALL, ...UPGRADE, ...HELPER_STEPS, ...REMOVE];
-/** Under emulation, where everything takes many times as long. */
-export const FEW_STEPS: readonly Step[] = INSTALL.slice(0, 5);
+export const LIFE: Scenario = {
+  name: "life",
+  offlineVersion: GOOD[1],
+  firstVersion: GOOD[0],
+  makeReleases,
+  steps: [...INSTALL, ...UPGRADE, ...HELPER_STEPS, ...HANG, ...REMOVE],
+  fewSteps: INSTALL.slice(0, 5),
+};

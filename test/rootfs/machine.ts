@@ -17,6 +17,8 @@ import {
 import { BRIDGE } from "./network.ts";
 
 const START_TIMEOUT_MS = 120_000;
+/** Of a script: longer than any takes. */
+const RUN_TIMEOUT_MS = 300_000;
 const STOP_TIMEOUT_MS = 40_000;
 const POLL_INTERVAL_MS = 250;
 const CGROUP = "/sys/fs/cgroup/systemd/mycelium-rootfs";
@@ -75,8 +77,13 @@ export class Machine {
     const words = ["-t", leader, "-m", "-u", "-i", "-n", "-p", "--", ...as];
     const { status, stdout, stderr } = spawnSync(
       "nsenter",
-      [...words, "env", "-i", `PATH=${PATH}`, "HOME=/root", "sh", "-c", script],
-      { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 26 },
+      [...words, "env", "-i", `PATH=${PATH}`, `HOME=${homeOf(user)}`, "sh", "-c", script],
+      {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "pipe"],
+        maxBuffer: 1 << 26,
+        timeout: RUN_TIMEOUT_MS,
+      },
     );
     return { status, out: stdout.trim(), error: stderr.trim() };
   }
@@ -202,6 +209,8 @@ function isSystemd(pid: string): boolean {
     return false;
   }
 }
+
+const homeOf = (user: string) => (user === "root" ? "/root" : `/home/${user}`);
 
 function addressUnit(address: string): string {
   return `[Unit]

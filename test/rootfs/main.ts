@@ -1,11 +1,11 @@
 /**
  * Installation as it happens to people: real Debian machines with systemd as process 1, in systemd-nspawn.
  *
- *   bun run test:rootfs [--arch x64|arm64] [--keep]
+ *   bun run test:rootfs [--arch x64|arm64] [--suite bookworm,trixie,bullseye] [--only life|rollout|user] [--keep]
  *
  * Needs root, systemd-nspawn and debootstrap; says so and ends with 0 where it cannot run. The first run makes the root
  * file system (.cache/rootfs). arm64 on another machine runs under qemu-user and takes fewer steps. Another
- * architecture is tried by `--arch`; the default is this machine's.
+ * architecture is tried by `--arch`; the default is this machine's. `--suite` names releases of Debian, one or several.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,15 +13,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Arch, debianRootfs, whyNoRootfs } from "./debian.ts";
-import { Machine } from "./machine.ts";
+import { LIFE } from "./life.ts";
+import { Machine, type MachineOptions } from "./machine.ts";
 import { machineAddress, makeBridge, removeBridge } from "./network.ts";
 import { Releases } from "./releases.ts";
-import { ALL_STEPS, FEW_STEPS, type Step, type World } from "./scenario.ts";
+import { ROLLOUT } from "./rollout.ts";
+import type { Scenario, Step, World } from "./scenario.ts";
+import { OF_A_USER } from "./user.ts";
+
+const SCENARIOS: readonly Scenario[] = [LIFE, ROLLOUT, OF_A_USER];
+
+interface Place {
+  readonly arch: Arch;
+  readonly suites: readonly string[];
+  readonly keep: boolean;
+}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       arch: { type: "string", default: process.arch },
+      suite: { type: "string", default: "bookworm" },
+      only: { type: "string" },
       keep: { type: "boolean", default: false },
     },
   });
@@ -31,38 +44,58 @@ async function main(): Promise<number> {
     console.log(`not tested in a real system: ${reason}`);
     return 0;
   }
+  const place = { arch, suites: values.suite.split(","), keep: values.keep };
+  const chosen = SCENARIOS.filter(({ name }) => name === (values.only ?? name));
+  let status = 0;
+  for (const scenario of chosen) status ||= await tryScenario(scenario, place);
+  return status;
+}
+
+/** The same releases on each Debian, one after the other. */
+async function tryScenario(scenario: Scenario, { arch, suites, keep }: Place): Promise<number> {
+  const steps = arch === process.arch ? scenario.steps : scenario.fewSteps;
+  if (steps.length === 0) return 0;
   const scratch = mkdtempSync(join(tmpdir(), "mycelium-rootfs-"));
-  const rootfs = debianRootfs(arch);
   makeBridge();
   const releases = await Releases.open(scratch, arch);
-  const machines = ["first", "second"].map(
-    (name, i) =>
-      new Machine({
-        name: `myc-${name}`,
-        rootfs,
-        scratch,
-        address: machineAddress(i),
-        release: releases.offlineDirectory,
-        isEmulated: arch !== process.arch,
-      }),
-  );
-  const [first, second] = machines as [Machine, Machine];
   try {
-    await timed("three releases are made", () => releases.make());
-    await timed("two machines start", () =>
-      Promise.all(machines.map((machine) => machine.start())),
-    );
-    return await runSteps(arch === process.arch ? ALL_STEPS : FEW_STEPS, {
-      first,
-      second,
-      releases,
-    });
+    await timed(`releases for ${scenario.name} are made`, () => scenario.makeReleases(releases));
+    let status = 0;
+    for (const suite of suites) {
+      console.log(`${scenario.name} on ${suite}:`);
+      releases.serve(scenario.firstVersion);
+      const options = {
+        rootfs: debianRootfs(arch, suite),
+        scratch,
+        release: releases.directory(scenario.offlineVersion),
+        isEmulated: arch !== process.arch,
+      };
+      status ||= await withMachines(options, keep, (first, second) =>
+        runSteps(steps, { first, second, releases }),
+      );
+    }
+    return status;
   } finally {
-    if (values.keep) await untilKeyPressed(scratch);
-    await Promise.all(machines.map((machine) => machine.stop()));
     releases.close();
     removeBridge();
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function withMachines(
+  options: Omit<MachineOptions, "name" | "address">,
+  keep: boolean,
+  use: (first: Machine, second: Machine) => Promise<number>,
+): Promise<number> {
+  const [first, second] = ["first", "second"].map(
+    (name, i) => new Machine({ ...options, name: `myc-${name}`, address: machineAddress(i) }),
+  ) as [Machine, Machine];
+  try {
+    await timed("two machines start", () => Promise.all([first.start(), second.start()]));
+    return await use(first, second);
+  } finally {
+    if (keep) await untilKeyPressed(options.scratch);
+    await Promise.all([first.stop(), second.stop()]);
   }
 }
 

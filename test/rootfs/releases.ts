@@ -1,23 +1,31 @@
-/** The releases of a trial, made by `build/release` and served to the machines: two that work and one that does not. */
+/** The releases of a trial, made by `build/release` and served to the machines. */
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { buildCore } from "../../build/core.ts";
 import type { Arch } from "./debian.ts";
 import { HOST_ADDRESS } from "./network.ts";
 import type { ServeOptions } from "./serve-worker.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
-const GOOD = ["0.8.0", "0.8.1"] as const;
-const BAD = "0.8.2";
+/** The real core, which does as the file FAULT in its state directory says. */
+const FAULTY = join(ROOT, "test/integration/update/faulty-core.ts");
 /** Link to the release that is served now. */
 const SERVED = "served";
-/** As a core: it starts and ends at once. */
-const CRASHING_CORE = "#!/bin/sh\necho 'this core crashes' >&2\nexit 1\n";
+
+export interface ReleaseChoice {
+  /** The version whose directory this one is added to; a directory of its own when left out. */
+  readonly after?: string;
+  /** As the core; this checkout's when left out. */
+  readonly script?: string;
+  /** The real core, broken when it is told so. */
+  readonly isFaulty?: boolean;
+  /** Other code in the launcher, which does the same. */
+  readonly hasOtherLauncher?: boolean;
+}
 
 export class Releases {
-  readonly good = GOOD;
-  readonly bad = BAD;
   readonly arch: Arch;
   readonly url: string;
   readonly #scratch: string;
@@ -36,51 +44,68 @@ export class Releases {
     const port = new Promise<number>((resolve) => {
       server.onmessage = ({ data }) => resolve(data);
     });
+    mkdirSync(scratch, { recursive: true });
     const options: ServeOptions = { hostname: HOST_ADDRESS, directory: join(scratch, SERVED) };
     server.postMessage(options);
     return new Releases(scratch, arch, server, `http://${HOST_ADDRESS}:${await port}`);
   }
 
-  /** Where the second good one lies, which machines see as /release. */
-  get offlineDirectory(): string {
-    return this.#directory(GOOD[1]);
+  /** Where a version lies, with those before it. */
+  directory(version: string): string {
+    return join(this.#scratch, `release-${version}`);
   }
 
-  /** Each has those before it as well. */
-  make(): void {
-    this.#release(GOOD[0], null);
-    this.#release(GOOD[1], GOOD[0]);
-    const core = join(this.#scratch, "crashing-core");
-    writeFileSync(core, CRASHING_CORE, { mode: 0o755 });
-    this.serve(GOOD[0]);
-    this.#release(BAD, GOOD[1], `--core=${this.arch}=${core}`);
+  async make(version: string, choice: ReleaseChoice = {}): Promise<void> {
+    const out = this.directory(version);
+    if (choice.after === undefined) mkdirSync(out, { recursive: true });
+    else run("cp", ["-a", this.directory(choice.after), out]);
+    const core = await this.#core(version, choice);
+    const flags = ["--quick", `--arch=${this.arch}`, `--version=${version}`, `--url=${this.url}`];
+    if (core !== null) flags.push(`--core=${this.arch}=${core}`);
+    const compiler = `${process.env["CC"] ?? "cc"} -fno-inline`;
+    const environment = choice.hasOtherLauncher === true ? { CC: compiler } : {};
+    run(join(ROOT, "build/release"), [`--out=${out}`, ...flags], environment);
+  }
+
+  /** A copy of a version's directory whose list of sums its publisher has not signed. */
+  forge(version: string, name: string): void {
+    run("cp", ["-a", this.directory(version), this.directory(name)]);
+    const sums = join(this.directory(name), "SHA256SUMS");
+    // `cp -a` keeps hard links among the copies only.
+    appendFileSync(sums, `${"0".repeat(64)}  more\n`);
   }
 
   serve(version: string): void {
     const link = join(this.#scratch, SERVED);
     rmSync(link, { force: true });
-    symlinkSync(this.#directory(version), link);
+    symlinkSync(this.directory(version), link);
   }
 
   close(): void {
     this.#server.terminate();
   }
 
-  #directory(version: string): string {
-    return join(this.#scratch, `release-${version}`);
-  }
-
-  #release(version: string, before: string | null, ...words: readonly string[]): void {
-    const out = this.#directory(version);
-    if (before === null) mkdirSync(out, { recursive: true });
-    else run("cp", ["-a", this.#directory(before), out]);
-    const flags = ["--quick", `--arch=${this.arch}`, `--version=${version}`, `--url=${this.url}`];
-    run(join(ROOT, "build/release"), [`--out=${out}`, ...flags, ...words]);
+  async #core(version: string, { script, isFaulty }: ReleaseChoice): Promise<string | null> {
+    const path = join(this.#scratch, `core-${version}`);
+    if (script !== undefined) writeFileSync(path, script, { mode: 0o755 });
+    else if (isFaulty === true)
+      await buildCore({ target: this.arch, out: path, version, entry: FAULTY });
+    else return null;
+    return path;
   }
 }
 
-function run(program: string, words: readonly string[]): void {
-  const { status, stdout, stderr } = spawnSync(program, words, { cwd: ROOT, encoding: "utf8" });
+function run(
+  program: string,
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): void {
+  const env = { ...process.env, ...environment };
+  const { status, stdout, stderr } = spawnSync(program, words, {
+    cwd: ROOT,
+    encoding: "utf8",
+    env,
+  });
   if (status !== 0)
     throw new Error(`${program} ${words.join(" ")} ended with ${status}\n${stdout}${stderr}`);
 }
