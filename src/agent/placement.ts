@@ -83,8 +83,9 @@ export class Placement {
       unseenMs: this.#options.unseenMs,
       isCaughtUp: (replica) => isCaughtUp(status, replica),
     });
-    if (equalConfigurations(current, target))
-      return members.some((member) => waits(status, member));
+    if (equalConfigurations(current, target)) {
+      return this.#leaver() !== undefined || members.some((member) => waits(status, member));
+    }
     this.#changing.add(group);
     const { logger } = this.#options;
     consensus
@@ -115,10 +116,16 @@ export class Placement {
     });
   }
 
+  /** Somebody else who leaves. */
+  #leaver(): Member | undefined {
+    const { membership, self } = this.#options;
+    return membership.members().find(({ id, state }) => state === "leaving" && id !== self);
+  }
+
   /** Whoever is leaving and out of every group is no member any more. */
   #letGo(): void {
-    const { logger, membership, self } = this.#options;
-    const leaver = membership.members().find(({ id, state }) => state === "leaving" && id !== self);
+    const { logger } = this.#options;
+    const leaver = this.#leaver();
     if (leaver === undefined || this.#isLettingGo) return;
     this.#isLettingGo = true;
     this.#advanceLeaver(leaver.id)

@@ -3,7 +3,7 @@
 import { MemoryGossip, MemoryMetrics } from "../../src/adapters/memory/index.ts";
 import { followsNobody, memberView, primaryOf } from "../../src/agent/discovery-views.ts";
 import { groupsFor, SYSTEM } from "../../src/agent/groups.ts";
-import { Links } from "../../src/agent/links.ts";
+import type { Links } from "../../src/agent/links.ts";
 import { loadCachedMembers, MemberUpkeep, readMemberList } from "../../src/agent/member-upkeep.ts";
 import type { NodeState } from "../../src/agent/node-state.ts";
 import { answerPeer, LEAVE_METHOD } from "../../src/agent/peer-requests.ts";
@@ -61,6 +61,8 @@ export interface MemberNodeOptions {
   readonly state: NodeState;
   readonly consensus: Consensus;
   readonly transport: Transport;
+  /** Told of each link by the process. */
+  readonly links: Links;
   readonly logger: Logger;
   readonly service: (group: GroupId) => SqlService | null;
   readonly onFatal: (error: unknown) => void;
@@ -89,7 +91,7 @@ export class MemberNode {
     assert(verdict.ok, "a node that joined has a valid grant");
     this.grant = verdict.grant;
     this.#announcement = machine.announcement(options.growing.growth);
-    this.links = new Links(machine.host);
+    this.links = options.links;
     this.membership = new Membership({
       network: state.network,
       self: machine.node,
@@ -128,13 +130,8 @@ export class MemberNode {
 
   linkUp(hello: PeerHello): void {
     this.#options.onLink(hello.node);
-    this.links.up(hello);
     this.#discovery?.linkUp(hello.node);
     this.#placement?.wake();
-  }
-
-  linkDown(node: NodeId): void {
-    this.links.down(node);
   }
 
   answer(

@@ -10,6 +10,7 @@ import {
 } from "../../src/adapters/memory/index.ts";
 import { ClockCheck } from "../../src/agent/clock-check.ts";
 import { SYSTEM } from "../../src/agent/groups.ts";
+import { Links } from "../../src/agent/links.ts";
 import { otherReplicas, refillFrom } from "../../src/agent/refill.ts";
 import {
   errorCodeOf,
@@ -58,6 +59,7 @@ export class SimProcess {
   readonly #transport: MemoryTransport;
   readonly #consensus: Consensus;
   readonly #clocks: ClockCheck;
+  readonly #links: Links;
   readonly #shards = new Map<GroupId, OpenShard>();
   readonly #logger: MemoryLogger;
   /** Null where membership is not run. */
@@ -70,6 +72,7 @@ export class SimProcess {
     this.#machine = machine;
     this.#clocks = new ClockCheck(machine.host);
     this.#logger = new MemoryLogger((line) => world.logged(machine, line));
+    this.#links = new Links(machine.host);
     this.#logStore = new MemoryLogStore(machine.logDisk, machine.host, machine);
     this.#transport = new MemoryTransport({
       network: world.network,
@@ -105,12 +108,13 @@ export class SimProcess {
     await this.#transport.start({
       admit: (hello) => this.members?.membership.admit(hello) ?? { ok: true },
       linkUp: (hello) => {
+        this.#links.up(hello);
         this.members?.linkUp(hello);
         this.#consensus.promises.linkUp(hello.node, hello.instance);
         this.#clocks.note(hello.node, hello.wallMs);
       },
       linkDown: (node) => {
-        this.members?.linkDown(node);
+        this.#links.down(node);
         this.#consensus.linkDown(node);
         this.#clocks.forget(node);
       },
@@ -287,6 +291,7 @@ export class SimProcess {
       state,
       consensus: this.#consensus,
       transport: this.#transport,
+      links: this.#links,
       logger: this.#logger,
       service: (group) => this.#shards.get(group)?.shard.service ?? null,
       onFatal: (error) => this.#world.fatal(machine, this, error),
@@ -378,8 +383,9 @@ export class SimProcess {
 
   #quorumUnseenMs(group: GroupId): number {
     const configuration = this.#consensus.configuration(group);
-    if (this.members === null || configuration === null) return 0;
-    return this.members.links.quorumUnseenMs(configuration, this.#machine.node);
+    return configuration === null
+      ? 0
+      : this.#links.quorumUnseenMs(configuration, this.#machine.node);
   }
 
   async #answer(from: NodeId, method: string, payload: Uint8Array): Promise<Uint8Array> {

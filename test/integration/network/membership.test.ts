@@ -227,3 +227,18 @@ test("leave takes a node out, the other goes on, and its directory can join anew
     "2",
   );
 });
+
+test("node remove takes out one of two voters that runs, and the other goes on", async () => {
+  await until("two voters", async () => {
+    const { groups } = (await first.status()).raft;
+    const voters = groups.map(({ replicas }) => replicas.filter(({ voter }) => voter));
+    return voters.every((each) => each.length === 2) || null;
+  });
+  const { id } = (await second.status()).node;
+  expect(await first.run(["node", "remove", id])).toMatchObject({ status: 0 });
+  await first.command("sql", "INSERT INTO notes VALUES ('alone')");
+  await until("the removed node's problem", async () => {
+    const { problems } = await second.status();
+    return problems.some(({ what }) => what.includes("no member")) || null;
+  });
+});
