@@ -50,7 +50,8 @@ const GROUP = asGroupId("system");
 const TIMES = { commitMs: 600_000, revealMs: 30_000 };
 const WITHHELD = "withheld";
 const ADD = "add";
-/** The leader writes something so often, whatever becomes of decisions. */
+const NOTHING = { payload: EMPTY_BYTES, signature: EMPTY_BYTES };
+/** In a busy network its leader writes so often, whatever becomes of decisions. */
 const OTHER_WRITES_MS = 250;
 
 const rowShape = object({
@@ -192,7 +193,7 @@ export class Validator {
     });
     this.transport.setPeers(nodes.map((node) => ({ node, addresses: [] })));
     this.loop = this.#makeLoop();
-    this.#writeOthers();
+    if (this.#network.isBusy) this.#writeOthers();
   }
 
   #makeLoop(): DecisionLoop {
@@ -204,6 +205,7 @@ export class Validator {
         makeTable: async () => undefined,
         after: async (seq) => this.records?.rows.slice(seq) ?? null,
         add: (row) => this.#add(row),
+        touch: () => this.#add({ operation: 0, author: this.node, type: "none", part: NOTHING }),
         open: async (row) => {
           await this.#add(row);
           return true;
@@ -263,10 +265,13 @@ export class DecisionNetwork {
   readonly scheduler: Scheduler;
   readonly links: MemoryNetwork;
   readonly validators: readonly Validator[];
+  /** Whether anything is written but what decisions need. */
+  readonly isBusy: boolean;
   failure: unknown = null;
 
   constructor(seed: number, count: number) {
     this.scheduler = new Scheduler(seed);
+    this.isBusy = seed % 3 > 0;
     this.links = new MemoryNetwork(this.scheduler);
     [this.links.delayMinMs, this.links.delayMaxMs] = [0.1, seed % 2 === 0 ? 3 : 40];
     this.validators = Array.from(

@@ -84,6 +84,18 @@ test("a leader that writes other things for two deadlines withholds what is miss
   expect(watcher.isWithheld()).toBe(true);
 });
 
+test("a log that stands still after the first deadline is to be written to", () => {
+  const watcher = new Watcher();
+  watcher.given();
+  const wants = () =>
+    watcher.commits.missing(watcher.ballot.log, watcher.following(), watcher.nowMs)[0]?.wantsWrites;
+  expect(wants()).toBe(false);
+  watcher.nowMs += DEADLINE_MS;
+  expect(wants()).toBe(true);
+  watcher.index++;
+  expect(wants()).toBe(false);
+});
+
 test("one whose log stands still does not, nor one that has just begun to lead", () => {
   const watcher = new Watcher();
   watcher.given();

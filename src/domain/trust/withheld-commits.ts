@@ -29,6 +29,8 @@ export interface Missing {
   readonly heldMs: number;
   /** Two deadlines are over: this node is to say so. */
   readonly isWithheld: boolean;
+  /** One is over, and the log stands still since: anything that is written shows whether it goes on. */
+  readonly wantsWrites: boolean;
 }
 
 interface Held extends OpenedCommit {
@@ -92,6 +94,8 @@ export class WithheldCommits {
       commit: held.part,
       heldMs: nowMs - held.heldAtMs,
       isWithheld: this.#isWithheld(held, following, nowMs),
+      wantsWrites:
+        held.markIndex !== null && following !== null && following.appliedIndex <= held.markIndex,
     }));
   }
 

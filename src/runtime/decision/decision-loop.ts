@@ -40,7 +40,7 @@ export interface Vote {
 export interface DecisionLoopOptions {
   readonly network: NetworkId;
   readonly key: NodeKey;
-  readonly store: Pick<DecisionStore, "makeTable" | "after" | "add" | "open">;
+  readonly store: Pick<DecisionStore, "makeTable" | "after" | "add" | "open" | "touch">;
   readonly voteFile: VoteFile;
   readonly clock: Clock;
   readonly logger: Logger;

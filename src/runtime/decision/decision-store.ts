@@ -109,6 +109,13 @@ export class DecisionStore {
     await this.#write(plainProgram(statement(sql, ...args)), false);
   }
 
+  /** Puts an entry into the log that leaves all as it was: one that touches no row would not be logged. */
+  async touch(): Promise<void> {
+    const sql = `UPDATE _mycelium_decisions SET type = type
+      WHERE seq = (SELECT max(seq) FROM _mycelium_decisions)`;
+    await this.#write(plainProgram(statement(sql)), false);
+  }
+
   /** Adds an opening, and forgets what is long closed. False when its operation id is used already. */
   async open({ operation, author, type, part }: StatementRow): Promise<boolean> {
     const used = "EXISTS (SELECT 1 FROM _mycelium_decisions WHERE operation >= ?1)";

@@ -33,7 +33,7 @@ export interface LeaderWatch {
 export interface WithheldWatchOptions {
   readonly network: NetworkId;
   readonly key: NodeKey;
-  readonly store: Pick<DecisionStore, "add">;
+  readonly store: Pick<DecisionStore, "add" | "touch">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly leader: LeaderWatch;
@@ -115,7 +115,7 @@ export class WithheldWatch {
 
   #press(missing: Missing, following: Following | null): void {
     const { clock, leader, timing } = this.#options;
-    const { author, commit, heldMs, isWithheld, operation } = missing;
+    const { author, commit, heldMs, isWithheld, operation, wantsWrites } = missing;
     const isOwn = author === this.#options.key.nodeId;
     const which = `${operation}/${author}`;
     const nowMs = clock.monotonicMs();
@@ -124,7 +124,11 @@ export class WithheldWatch {
     this.#againAtMs.set(which, nowMs + timing.giveMs);
     if (isOwn) leader.tell(encodeSaid(commit));
     if (isWithheld && following !== null) this.#accuse(missing, following);
-    this.#write(which, missing).catch((error) => this.#options.onFatal(error));
+    const { store } = this.#options;
+    const row = { operation, author, type: "commit", part: commit };
+    // Not with the commit: in one bundle a leader would refuse both.
+    if (wantsWrites) this.#write("anything", () => store.touch());
+    else this.#write(which, () => store.add(row));
   }
 
   #accuse({ commit, operation }: Missing, { leader, term }: Following): void {
@@ -136,18 +140,16 @@ export class WithheldWatch {
     if (said !== null) this.#commits.hear(said, log(), clock.monotonicMs());
   }
 
-  async #write(which: string, { author, commit, operation }: Missing): Promise<void> {
-    if (this.#writing.has(which)) return;
-    this.#writing.add(which);
-    try {
-      await this.#options.store.add({ operation, author, type: "commit", part: commit });
-    } catch (error) {
-      if (errorCodeOf(error) === undefined) throw error;
-      this.#options.logger.debug("a missing vote was not written, will retry", {
-        reason: messageOf(error),
-      });
-    } finally {
-      this.#writing.delete(which);
-    }
+  /** One of each kind at once: a leader may take long to refuse. */
+  #write(what: string, write: () => Promise<void>): void {
+    const { logger, onFatal } = this.#options;
+    if (this.#writing.has(what)) return;
+    this.#writing.add(what);
+    write()
+      .catch((error: unknown) => {
+        if (errorCodeOf(error) === undefined) return onFatal(error);
+        logger.debug("a missing vote was not written, will retry", { reason: messageOf(error) });
+      })
+      .finally(() => this.#writing.delete(what));
   }
 }
