@@ -21,6 +21,7 @@ import type { Discovery } from "../runtime/discovery/index.ts";
 import { type Authorization, SqlGateway } from "../runtime/gateway/index.ts";
 import { type Announcement, Enrolment } from "../runtime/membership/index.ts";
 import { announcementOf, endpoint, NOTHING_ANNOUNCED, type Ports } from "./announce.ts";
+import { ClockUpkeep } from "./clock-upkeep.ts";
 import { type Core, closeCore, serviceOf } from "./core.ts";
 import { startDiscovery } from "./discovery.ts";
 import type { Ending } from "./ending.ts";
@@ -52,6 +53,7 @@ export class Agent {
   readonly #http: HttpServer;
   readonly #updates: NodeUpdates;
   readonly #rollouts: Rollouts;
+  readonly #clocks: ClockUpkeep;
   /** Whether releases can be checked here. */
   readonly #configured: boolean;
   #phase: Phase = "bootstrap";
@@ -92,6 +94,7 @@ export class Agent {
       status: () => this.status(),
       end: onEnd,
     });
+    this.#clocks = new ClockUpkeep(core);
     this.#rollouts = new Rollouts({
       core,
       part: this.#updates.part,
@@ -122,6 +125,7 @@ export class Agent {
     this.#phase = "monitoring";
     this.#updates.start();
     this.#rollouts.start();
+    this.#clocks.start();
     this.#core.host.logger.info("node serves", {
       node: this.#core.grant.member,
       network: this.#core.state.network.genesis.name,
@@ -152,6 +156,7 @@ export class Agent {
     this.#phase = "stopping";
     host.logger.info("node stops");
     this.#rollouts.stop();
+    this.#clocks.stop();
     this.#updates.stop();
     this.#placement?.stop();
     this.#upkeep?.stop();
@@ -257,7 +262,7 @@ export class Agent {
         answerPeer(from, method, payload, {
           core: this.#core,
           discovery: this.#discovery,
-          others: [this.#rollouts, this.#updates],
+          others: [this.#rollouts, this.#updates, this.#clocks],
         }),
     });
   }

@@ -1,6 +1,7 @@
 /**
  * Compares this machine's wall clock with its peers', from what they say when a link comes up. From then on their
- * clocks are taken to run as evenly as this machine's monotonic one: a jump of this wall clock is seen at once.
+ * clocks are taken to run as evenly as this machine's monotonic one: a jump of this wall clock is seen at once, and a
+ * jump of theirs once they are asked again, as they are when something does not fit (`ClockUpkeep`).
  */
 
 import type { NodeId } from "../base/index.ts";
@@ -14,8 +15,17 @@ export class ClockCheck {
   /** Each peer's wall clock at zero of this machine's monotonic clock. */
   readonly #origins = new Map<NodeId, number>();
 
+  #isDoubted = false;
+
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Whether this clock or what a peer said did not fit the others since this was asked last. */
+  takeDoubt(): boolean {
+    const isDoubted = this.#isDoubted || this.offMs() !== null;
+    this.#isDoubted = false;
+    return isDoubted;
   }
 
   note(node: NodeId, wallMs: number): void {
@@ -43,7 +53,9 @@ export class ClockCheck {
     const others = [...this.#origins].filter(([node]) => node !== peer);
     const monotonicMs = this.#clock.monotonicMs();
     const clocks = [this.#clock.wallMs(), ...others.map(([, origin]) => origin + monotonicMs)];
-    return nearestMiddle([...clocks.map((clockMs) => saidMs - clockMs), 0]);
+    const aheadMs = nearestMiddle([...clocks.map((clockMs) => saidMs - clockMs), 0]);
+    if (Math.abs(aheadMs) > OFF_MAX_MS) this.#isDoubted = true;
+    return aheadMs;
   }
 
   /** Of each peer, ascending. */

@@ -26,6 +26,7 @@ export const WITHOUT_SAMPLE: ReadonlyMap<string, string> = new Map([
   ["adapters/log/", "read from the state directories"],
   ["adapters/memory/", "for tests and the simulator, in one process"],
   ["adapters/sqlite/", "between threads of one process, or read from the state directories"],
+  ["agent/clock-upkeep.ts", "one number"],
   ["agent/peer-requests.ts", "one number, or lists that have their own samples"],
   ["domain/hrana/", "Hrana 3, which clients of libSQL define"],
   ["domain/identity/deterministic-cbor.ts", "the encoder itself"],

@@ -24,7 +24,8 @@ const BUNDLE_AHEAD_MAX_MS = 5 * 60_000;
 
 /**
  * Signs this node's bundles with a hybrid time that never falls, and never lies behind the shard's pinned time
- * (Kulkarni et al., Logical Physical Clocks): a clock that was set back makes no bundle that looks like a replay.
+ * (Kulkarni et al., Logical Physical Clocks): a clock that was set back makes no bundle that looks like a replay. Only
+ * after a clock that was wrong by more than any leader takes it falls: else nothing of this node were taken until then.
  */
 export class BundleSigner {
   readonly #authority: Authority;
@@ -41,8 +42,9 @@ export class BundleSigner {
   }
 
   sign(requests: readonly Request[]): SignedBundle {
-    const seenMs = Math.max(this.#hybridTimeMs, this.#pinnedTimeMs());
-    this.#hybridTimeMs = Math.max(seenMs, this.#clock.wallMs());
+    const nowMs = Math.max(this.#pinnedTimeMs(), this.#clock.wallMs());
+    const wasWrong = this.#hybridTimeMs - nowMs > BUNDLE_AHEAD_MAX_MS;
+    this.#hybridTimeMs = wasWrong ? nowMs : Math.max(this.#hybridTimeMs, nowMs);
     const payload = encodeBundle({
       author: this.#authority.node,
       shard: this.#shard,
