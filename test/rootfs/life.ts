@@ -222,7 +222,7 @@ const HANG: readonly Step[] = [
       second.ok(curl(releases));
       await eventually(CONFIRM_TIMEOUT_MS, () => {
         expectRunning(second, MENDED);
-        expect(recordOf(second)).toMatchObject({ state: "confirmed", refused: null });
+        expect(recordOf(second).state).toBe("confirmed");
       });
       expect(version(second)).toBe(MENDED);
       const before = second.ok("/usr/local/bin/mycelium.previous --launcher-info");

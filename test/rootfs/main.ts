@@ -47,7 +47,7 @@ async function main(): Promise<number> {
   const place = { arch, suites: values.suite.split(","), keep: values.keep };
   const chosen = SCENARIOS.filter(({ name }) => name === (values.only ?? name));
   let status = 0;
-  for (const scenario of chosen) status ||= await tryScenario(scenario, place);
+  for (const scenario of chosen) status = Math.max(status, await tryScenario(scenario, place));
   return status;
 }
 
@@ -70,9 +70,10 @@ async function tryScenario(scenario: Scenario, { arch, suites, keep }: Place): P
         release: releases.directory(scenario.offlineVersion),
         isEmulated: arch !== process.arch,
       };
-      status ||= await withMachines(options, keep, (first, second) =>
+      const failed = await withMachines(options, keep, (first, second) =>
         runSteps(steps, { first, second, releases }),
       );
+      status = Math.max(status, failed);
     }
     return status;
   } finally {

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:tes
 import {
   appendFileSync,
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -252,6 +253,28 @@ describe("curl | sh", () => {
     });
     expect(exitCode).toBe(0);
     expect(calls()).not.toContain("--update-url");
+  });
+
+  test("four copied files are a release, where there is no network at all", () => {
+    const copied = join(machine, "copied");
+    mkdirSync(copied);
+    for (const name of ["install.sh", "SHA256SUMS", "SHA256SUMS.sig", NAME]) {
+      copyFileSync(join(served, name), join(copied, name));
+    }
+    const check = ["--quiet", "--strict", "--ignore-missing", "-c", "SHA256SUMS"];
+    expect(Bun.spawnSync(["sha256sum", ...check], { cwd: copied }).exitCode).toBe(0);
+    const unshare = Bun.which("unshare") ?? "unshare";
+    const apart = process.getuid?.() === 0 ? [unshare, "-n"] : [unshare, "-rn"];
+    if (!existsSync(unshare) || Bun.spawnSync([...apart, "true"]).exitCode !== 0) {
+      console.log("not tested: no network namespace to be had here");
+      return;
+    }
+    const words = [join(tools, "sh"), join(copied, "install.sh"), ...places()];
+    const { exitCode, stderr } = Bun.spawnSync([...apart, ...words], {
+      env: { PATH: tools, HOME: machine, FAKE_CALLS: join(machine, "calls") },
+    });
+    expect({ exitCode, error: stderr.toString() }).toEqual({ exitCode: 0, error: "" });
+    expect(calls()).toContain("init --network=home --state");
   });
 
   test("--dry-run changes nothing and asks no server", async () => {
