@@ -18,7 +18,8 @@ typedef struct {
   Place slots;
   int core_pid, pidfd;
   uint8_t core[SHA256_SIZE];
-  uint64_t boots, timeout_s;
+  /* Seconds of this start, and of the whole trial. */
+  uint64_t boots, time_s, timeout_s;
   bool is_supervised;
 } Guardian;
 
@@ -110,7 +111,7 @@ static void expire(const Guardian *guardian, Record *record) {
 
 __attribute__((noreturn)) static void guard(const Guardian *guardian) {
   static Record record;
-  const int64_t deadline = monotonic_ms() + (int64_t)guardian->timeout_s * 1000;
+  const int64_t deadline = monotonic_ms() + (int64_t)guardian->time_s * 1000;
   for (;;) {
     if (has_ended(guardian->pidfd, POLL_MS)) after_end(guardian, &record);
     if (is_decided(guardian, &record)) {
@@ -133,6 +134,7 @@ void start_guardian(const Boot *boot, const Place *slots, const Record *record) 
       .timeout_s = confirm_timeout_s(boot->environment),
       .is_supervised = is_supervised(boot->environment, pid),
   };
+  guardian.time_s = trial_time_s(record, unix_ms(), guardian.timeout_s);
   __builtin_memcpy(guardian.core, record->active.sha256, SHA256_SIZE);
   if (guardian.pidfd < 0) {
     say("Cannot watch over the trial: ", error_words(guardian.pidfd));

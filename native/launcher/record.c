@@ -234,6 +234,13 @@ bool write_record(const Record *record, char *bytes, size_t size, size_t *length
   return !text.is_cut && text.length <= RECORD_SIZE_MAX;
 }
 
+uint64_t trial_time_s(const Record *record, int64_t now_ms, uint64_t timeout_s) {
+  const uint64_t now = now_ms > 0 ? (uint64_t)now_ms : 0, least_s = timeout_s * 2 / 5;
+  if (record->boots <= 1 || now <= record->trial_since_ms) return timeout_s;
+  const uint64_t passed_s = (now - record->trial_since_ms) / 1000;
+  return passed_s < timeout_s - least_s ? timeout_s - passed_s : least_s;
+}
+
 void swap_cores(Record *record) {
   const SlotCore active = record->active;
   record->active = record->standby;

@@ -57,6 +57,12 @@ void switch_record(Record *record, uint64_t now_ms);
 /* Back to the standby, which must be there; the active core is refused for this reason. */
 void revert_record(Record *record, const char *reason);
 
+/*
+** Seconds in which the start that was counted last must be confirmed: what is left of `timeout_s`, which the whole trial
+** has, and two fifths of it at least, because the clock may have been set meanwhile.
+*/
+uint64_t trial_time_s(const Record *record, int64_t now_ms, uint64_t timeout_s);
+
 /* The standby and the active core change places. */
 void swap_cores(Record *record);
 

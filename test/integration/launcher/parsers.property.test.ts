@@ -200,6 +200,27 @@ test("the state and the boot are taken from the words", async () => {
   );
 });
 
+test("a trial has its time once, however often it is started, whatever the clock says", async () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ["1 1000000 9000000 300", "300"],
+    ["2 1000000 1000999 300", "300"],
+    ["2 1000000 1100000 300", "200"],
+    ["2 1000000 1179999 300", "121"],
+    ["3 1000000 1299999 300", "120"],
+    ["3 1000000 99999999999999 300", "120"],
+    ["3 1000000 500000 300", "300"],
+    ["3 1000000 -5 300", "300"],
+    ["2 18446744073709551615 1 300", "300"],
+    ["2 0 1000 1", "0"],
+    ["2 0 9000 86400", "86391"],
+  ];
+  const questions = cases.map(([words]) => Buffer.from(words));
+  const answers = await askParts(parts, "trial-time", questions);
+  expect(answers.map((answer) => Buffer.from(answer).toString())).toEqual(
+    cases.map(([, answer]) => answer),
+  );
+});
+
 test("fuzzed records, trailers and cores are read or refused, and nothing else happens", () => {
   const { exitCode, stdout, stderr } = Bun.spawnSync([parts, "fuzz", "1", String(FUZZ_ROUNDS)]);
   expect({ exitCode, error: stderr.toString() }).toEqual({ exitCode: 0, error: "" });

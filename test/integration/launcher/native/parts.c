@@ -2,7 +2,7 @@
 ** The launcher's parsers and filters as a program of their own, for tests under sanitizers: they have no C library,
 ** this has. Reads frames (32-bit length, bytes) until the end of standard input and answers each with one.
 **
-**   parts record|trailer|filter|hash|arguments     what a frame holds stands at each function
+**   parts record|trailer|filter|hash|arguments|trial-time     what a frame holds stands at each function
 **   parts fuzz SEED COUNT                          changes valid input at random; ends with 1 at the first fault
 */
 #include <stdio.h>
@@ -94,6 +94,20 @@ static void try_arguments(Frame frame) {
   char line[512];
   snprintf(line, sizeof line, "%s %s", found.is_boot ? "boot" : "command",
            found.state == 0 ? "-" : found.state);
+  answer_text(line);
+}
+
+/* "BOOTS SINCE NOW TIMEOUT"; its answer is what the start has. */
+static void try_trial_time(Frame frame) {
+  Record record = {.boots = 0};
+  unsigned long long boots, since, timeout;
+  long long now;
+  char line[128] = "";
+  memcpy(line, frame.bytes, frame.size < sizeof line ? frame.size : sizeof line - 1);
+  if (sscanf(line, "%llu %llu %lld %llu", &boots, &since, &now, &timeout) != 4) exit(2);
+  record.boots = boots;
+  record.trial_since_ms = since;
+  snprintf(line, sizeof line, "%llu", (unsigned long long)trial_time_s(&record, now, timeout));
   answer_text(line);
 }
 
@@ -269,6 +283,7 @@ int main(int argc, char **argv) {
   else if (strcmp(argv[1], "filter") == 0) each_frame(undo_filter);
   else if (strcmp(argv[1], "hash") == 0) each_frame(hash_frame);
   else if (strcmp(argv[1], "arguments") == 0) each_frame(try_arguments);
+  else if (strcmp(argv[1], "trial-time") == 0) each_frame(try_trial_time);
   else return 2;
   return 0;
 }
