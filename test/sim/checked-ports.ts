@@ -65,6 +65,10 @@ export function checkedStateMachine(
       }
       world.invariants.applies(machine.node, group, entries);
       stateMachine.apply(entries);
+      // What has no effect of its own may be taken for applied before the batch ahead of it is committed.
+      if (entries.some(({ kind }) => kind !== "command")) {
+        world.scheduler.schedule(0, () => machine.process?.checkApplied(group));
+      }
     },
     appliedIndex: () => stateMachine.appliedIndex(),
     leadershipChanged: (leadership) => {

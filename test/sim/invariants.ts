@@ -68,6 +68,23 @@ export class Invariants {
     return this.#facts(group).applied.size;
   }
 
+  /** The last command up to an index, of all that state machines were given; 0 when there is none. */
+  lastCommand(group: GroupId, upTo: LogIndex): number {
+    const { applied } = this.#facts(group);
+    let index = upTo;
+    while (index > 0 && applied.get(index)?.kind !== "command") index--;
+    return index;
+  }
+
+  /** What a replica says is applied is in its database: a read rests on it. */
+  reads(name: string, group: GroupId, said: LogIndex, held: LogIndex): void {
+    const command = this.lastCommand(group, said);
+    if (held >= command) return;
+    this.#violated(
+      `applied index: ${name} reads ${group} as of ${said}, its database lacks ${command}, it holds ${held}`,
+    );
+  }
+
   highestApplied(group: GroupId): number {
     return this.#facts(group).highest?.index ?? 0;
   }

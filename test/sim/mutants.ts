@@ -396,6 +396,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "configuration-overtakes-a-commit",
+    needsGrowth: true,
     patches: [
       {
         file: `${STORE}/applier.ts`,

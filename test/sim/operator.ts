@@ -95,6 +95,7 @@ export class Operator {
   }
 
   async #act(): Promise<void> {
+    if (this.#growing.growth.isSmall) return this.#actInSmall();
     const dice = this.#random.below(12);
     if (dice < 4) await this.#join();
     else if (dice < 6) await this.#race();
@@ -102,6 +103,15 @@ export class Operator {
     else if (dice < 9) await this.#shrink((machine) => this.#remove(machine));
     else if (dice < 11) this.#moveOne();
     else this.#growing.seed.isReachable = !this.#growing.seed.isReachable;
+  }
+
+  /** One to three members, and hardly a moment without a change of them. */
+  async #actInSmall(): Promise<void> {
+    const count = this.#growing.members().length;
+    const isMore = this.#random.below(2) === 0;
+    if (count < 2 || (count < 3 && isMore)) await this.#join();
+    else if (isMore) await this.#shrink((machine) => this.#leave(machine));
+    else await this.#shrink((machine) => this.#remove(machine));
   }
 
   async #join(): Promise<void> {
@@ -200,21 +210,47 @@ export class Operator {
     this.#growing.stands(machine, "joining");
     for (;;) {
       const pending = this.#enrolRequest(text, machine);
-      const outcome = await this.#ask(this.#anyServer(), (node) => node.enrol(pending.body));
-      if (outcome.kind === "ok") {
-        const enrolled = openEnrolReply(pending, outcome.value, machine.host.wallMs());
-        machine.files.set(MEMBERS_FILE, encodeMemberList(enrolled.members));
-        this.#growing.joined(machine, facts, enrolled.encodedGrant);
-        this.#world.trace.add(machine.name, `joins as ${enrolled.grant.role}`);
-        this.#world.start(machine);
-        return;
+      // Some ask again before they are answered.
+      const outcomes = await Promise.all(
+        Array.from({ length: 1 + this.#random.below(2) }, () =>
+          this.#ask(this.#anyServer(), (node) => node.enrol(pending.body)),
+        ),
+      );
+      const isAdmitted = outcomes.some(({ kind }) => kind === "ok");
+      for (const outcome of outcomes) {
+        if (isAdmitted && outcome.kind !== "ok" && outcome.code === "TOKEN_USED") {
+          return this.#world.violated(
+            `token: ${machine.name} is admitted and told that it is used`,
+          );
+        }
       }
-      if (outcome.code === "TOKEN_USED") return this.#growing.refusedAsUsed(machine, facts);
-      if (!PASSING.has(outcome.code)) {
-        return this.#world.violated(`${machine.name}: ${outcome.code}: ${outcome.reason}`);
+      for (const outcome of outcomes) {
+        if (this.#isSettled(outcome, pending, machine, facts)) return;
       }
       await this.#world.sleep(RETRY_MS);
     }
+  }
+
+  /** Whether the joiner has been told yes or no. */
+  #isSettled(
+    outcome: Outcome<Uint8Array>,
+    pending: PendingEnrolment,
+    machine: Machine,
+    facts: TokenFacts,
+  ): boolean {
+    if (outcome.kind !== "ok") {
+      if (outcome.code === "TOKEN_USED") this.#growing.refusedAsUsed(machine, facts);
+      else if (!PASSING.has(outcome.code)) {
+        this.#world.violated(`${machine.name}: ${outcome.code}: ${outcome.reason}`);
+      } else return false;
+      return true;
+    }
+    const enrolled = openEnrolReply(pending, outcome.value, machine.host.wallMs());
+    machine.files.set(MEMBERS_FILE, encodeMemberList(enrolled.members));
+    this.#growing.joined(machine, facts, enrolled.encodedGrant);
+    this.#world.trace.add(machine.name, `joins as ${enrolled.grant.role}`);
+    this.#world.start(machine);
+    return true;
   }
 
   #enrolRequest(text: string, machine: Machine): PendingEnrolment {

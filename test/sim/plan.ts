@@ -37,6 +37,8 @@ export type Moment = (typeof MOMENTS)[number] | "catch-up";
 export interface Growth {
   /** Machines besides the first, each a member at most once. */
   readonly guestCount: number;
+  /** Few at a time, who come and go all along: every one's vote counts. */
+  readonly isSmall: boolean;
   /** How many of them join before anything goes wrong. */
   readonly earlyCount: number;
   /** Mean time between the operator's acts. */
@@ -184,7 +186,8 @@ function duelOf(plan: Plan, random: Random): Plan {
 
 /** Its members change by what its operators want, and not by faults; damage is the other networks' matter. */
 function growthOf(plan: Plan, random: Random): Plan {
-  const guestCount = 3 + random.below(4);
+  const isSmall = random.below(2) === 0;
+  const guestCount = isSmall ? 6 : 3 + random.below(4);
   const hasGossip = random.below(4) > 0;
   return {
     ...plan,
@@ -194,11 +197,12 @@ function growthOf(plan: Plan, random: Random): Plan {
     ambushes: plan.ambushes.filter((moment) => moment !== "old-commit"),
     faultGapMs: Math.max(900, plan.faultGapMs),
     clientCount: 2,
-    clientGapMs: 250,
+    clientGapMs: isSmall ? 60 : 250,
     growth: {
       guestCount,
-      earlyCount: 1 + random.below(3),
-      actGapMs: 400 + random.below(1_500),
+      isSmall,
+      earlyCount: isSmall ? 1 : 1 + random.below(3),
+      actGapMs: isSmall ? 500 : 400 + random.below(1_500),
       hasGossip,
       gossipLossRate: random.below(2) === 0 ? 0 : random.float() / 2,
       hasSeed: !hasGossip || random.below(2) === 0,

@@ -24,7 +24,6 @@ import {
 } from "../../src/base/index.ts";
 import {
   type Configuration,
-  describeConfiguration,
   encodeConfiguration,
   type RaftNode,
 } from "../../src/domain/raft/index.ts";
@@ -37,6 +36,7 @@ import {
   checkedStateMachine,
   checkedTransport,
 } from "./checked-ports.ts";
+import { describeReplica } from "./describe-replica.ts";
 import { configurationOf } from "./group-members.ts";
 import type { Machine } from "./machine.ts";
 import { MemberNode } from "./member-node.ts";
@@ -247,21 +247,19 @@ export class SimProcess {
     const status = this.#consensus.groupStatus(group);
     const shard = this.#shards.get(group)?.shard.status();
     if (status === null || shard === undefined) return `${this.#machine.name} is starting`;
-    const { role, term, leader, commitIndex, lastIndex, damagedUpTo, isInstalling } = status;
+    const leader = this.#world.nameOf(status.leader);
     const configuration = this.#consensus.configuration(group);
-    const parts = [
-      `${this.#machine.name} ${role} in term ${term} of ${this.#world.nameOf(leader)}`,
-      `commit ${commitIndex} last ${lastIndex} applied ${shard.appliedIndex}`,
-      damagedUpTo === null ? "" : `damaged up to ${damagedUpTo}`,
-      isInstalling ? "installing" : "",
-      shard.resyncing ? "resyncing" : "",
-      ...shard.problems.map(({ what }) => what),
-      configuration === null ? "" : `[${describeConfiguration(configuration)}]`,
-    ];
-    return parts.filter((part) => part.length > 0).join(" ");
+    return `${this.#machine.name} ${describeReplica({ status, shard, leader, configuration })}`;
   }
 
   // What the invariants look at.
+
+  checkApplied(group: GroupId): void {
+    const { database, shard } = this.#shards.get(group) ?? {};
+    if (shard === undefined || database === undefined || shard.status().resyncing) return;
+    const said = shard.stateMachine.appliedIndex();
+    this.#world.invariants.reads(this.#machine.name, group, said, database.appliedIndex);
+  }
 
   termIn(group: GroupId, index: LogIndex): Term | null | "cut" {
     if (!this.#logStore.has(group)) return null;

@@ -84,6 +84,11 @@ export class MemoryShardDatabase implements ShardDatabase {
     this.#timing = timing;
   }
 
+  /** Every entry up to here is committed in it. */
+  get appliedIndex(): LogIndex {
+    return this.#state.appliedIndex;
+  }
+
   async open(): Promise<ShardPosition> {
     await this.#host.delay(this.#timing.readMs());
     this.#checkFile();
