@@ -19,4 +19,5 @@ export const FOUND_BUGS: readonly FoundBug[] = [
     seed: 60945,
     bug: "a deposed leader answered from its old state with its successor's read index",
   },
+  { seed: 9039, bug: "a leader that looked right after check-quorum took its learners for silent" },
 ];

@@ -207,7 +207,7 @@ function checkQuorum(core: RaftCore): boolean {
   const isActive = (replica: ReplicaId): boolean =>
     replica === core.id || core.progress.get(replica)?.recentlyActive === true;
   const holds = hasQuorum(core.configuration, isActive);
-  for (const progress of core.progress.values()) progress.recentlyActive = false;
+  for (const progress of core.progress.values()) progress.nextPeriod();
   return holds;
 }
 

@@ -28,6 +28,7 @@ export class Progress {
   readIndex = 0 as LogIndex;
   /** The latest round of read index it answered. */
   roundAnswered = 0;
+  #wasActive = false;
   /** Probe: an append is under way. */
   #probeSent = false;
   /** Snapshot: ticks since the offer. */
@@ -46,6 +47,16 @@ export class Progress {
 
   get inflightCount(): number {
     return this.#inflight.length - this.#head;
+  }
+
+  /** Heard from in this period of check-quorum or in the one before: true also right after one began. */
+  get isActive(): boolean {
+    return this.recentlyActive || this.#wasActive;
+  }
+
+  nextPeriod(): void {
+    this.#wasActive = this.recentlyActive;
+    this.recentlyActive = false;
   }
 
   /** Nothing may be sent before an answer or a timeout. */

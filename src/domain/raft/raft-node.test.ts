@@ -282,6 +282,20 @@ test("a transfer that is asked for again and again still ends", () => {
   expect(subject.node.canPropose).toBe(true);
 });
 
+test("a follower that answers is active at every moment, also right after check-quorum, and a silent one is not", () => {
+  const subject = new Subject();
+  subject.lead();
+  subject.acknowledge(2);
+  const isActive = (replica: typeof B) =>
+    subject.node.status().peers.find((peer) => peer.replica === replica)?.isActive;
+  for (let tick = 0; tick < 3 * DEFAULT_RAFT_OPTIONS.electionTicks; tick++) {
+    subject.node.tick();
+    expect(isActive(B)).toBe(true);
+    if (tick % DEFAULT_RAFT_OPTIONS.heartbeatTicks === 0) subject.acknowledge(2);
+  }
+  expect(isActive(C)).toBe(false);
+});
+
 test("a leader that is disowned gets no vote for some elections' time, and then again", () => {
   const subject = new Subject();
   subject.node.step(append(2, [1, 1], []));

@@ -43,7 +43,7 @@ export function statusOf(core: RaftCore): RaftStatus {
       replica: progress.replica,
       state: progress.state,
       matchIndex: progress.match,
-      isActive: progress.recentlyActive,
+      isActive: progress.isActive,
     })),
   };
 }

@@ -19,7 +19,7 @@ export interface PeerProgress {
   readonly matchIndex: LogIndex;
   /** Entries it lacks. */
   readonly lag: number;
-  /** Heard from in the last election timeout. */
+  /** Heard from in the last election timeout, or the one before. */
   readonly isActive: boolean;
 }
 
