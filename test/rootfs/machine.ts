@@ -24,6 +24,11 @@ const POLL_INTERVAL_MS = 250;
 const CGROUP = "/sys/fs/cgroup/systemd/mycelium-rootfs";
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/**
+ * In nspawn over this host's cgroups (version 1) systemd 257 is not told when a group is empty: it waits as long as this
+ * for a process that it has killed.
+ */
+const NESTED = "[Service]\nTimeoutStopSec=5\n";
 const EMULATED = "[Service]\nPrivateUsers=no\nWatchdogSec=0\nTimeoutStartSec=600\n";
 
 export interface MachineOptions {
@@ -160,8 +165,9 @@ export class Machine {
     mkdirSync(`${units}/multi-user.target.wants`, { recursive: true });
     writeFileSync(`${units}/address.service`, addressUnit(this.address));
     symlinkSync("../address.service", `${units}/multi-user.target.wants/address.service`);
+    mkdirSync(`${units}/mycelium.service.d`);
+    writeFileSync(`${units}/mycelium.service.d/nested.conf`, NESTED);
     if (this.#options.isEmulated) {
-      mkdirSync(`${units}/mycelium.service.d`);
       writeFileSync(`${units}/mycelium.service.d/emulated.conf`, EMULATED);
     }
     writeFileSync(`${this.#root}/etc/hostname`, `${this.name}\n`);

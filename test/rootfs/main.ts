@@ -5,7 +5,9 @@
  *
  * Needs root, systemd-nspawn and debootstrap; says so and ends with 0 where it cannot run. The first run makes the root
  * file system (.cache/rootfs). arm64 on another machine runs under qemu-user and takes fewer steps. Another
- * architecture is tried by `--arch`; the default is this machine's. `--suite` names releases of Debian, one or several.
+ * architecture is tried by `--arch`; the default is this machine's. `--suite` names releases of Debian, one or several; for
+ * one with an older C library than is here, CC names a compiler for that (zig cc -target x86_64-linux-gnu.2.17), because
+ * the releases of this trial are made by the compiler that is here.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
