@@ -20,4 +20,5 @@ export const FOUND_BUGS: readonly FoundBug[] = [
     bug: "a deposed leader answered from its old state with its successor's read index",
   },
   { seed: 9039, bug: "a leader that looked right after check-quorum took its learners for silent" },
+  { seed: 12003, bug: "two voters with a short timeout stood together in every round" },
 ];

@@ -26,6 +26,9 @@ import type { SnapshotRequest } from "./ready.ts";
 
 export type RaftRole = "follower" | "preCandidate" | "candidate" | "leader";
 
+/** However short the timeout: of replicas that always stood together none would ever win. */
+const SPREAD_TICKS_MIN = 3;
+
 /** A write that was handed out and is not durable yet. */
 interface PendingWrite {
   readonly sequence: number;
@@ -221,7 +224,7 @@ export class RaftCore {
     for (const voter of this.configuration.voters) heaviest = Math.max(heaviest, voter.weight);
     const merit = (weightOf(this.configuration, this.id) / heaviest) * this.performance;
     const handicap = Math.floor(electionTicks * 0.4 * (1 - Math.min(1, Math.max(0, merit))));
-    const spread = Math.max(1, Math.floor(electionTicks * 0.6));
+    const spread = Math.max(SPREAD_TICKS_MIN, Math.floor(electionTicks * 0.6));
     this.electionElapsed = 0;
     const waitTicks = electionTicks + handicap + this.random.below(spread);
     // A lone voter has nobody whose leadership it could disturb.

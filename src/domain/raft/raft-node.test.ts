@@ -365,6 +365,31 @@ test("the heavy and able stand before the others", () => {
   expect(ticksUntilItStands(8, 0.2)).toBeGreaterThan(ticksUntilItStands(8, 1));
 });
 
+test("two replicas with the shortest timeout do not stand in step for ever", () => {
+  const voters = [
+    { replica: A, weight: 1 },
+    { replica: B, weight: 1 },
+  ];
+  const drawn = { u32: () => 0, float: () => 0, fork: () => new SeededRandom(1) };
+  const waits = [0, 1, 2].map((draw) => {
+    const node = new RaftNode({
+      id: A,
+      options: { ...DEFAULT_RAFT_OPTIONS, electionTicks: 1, heartbeatTicks: 1 },
+      random: { ...drawn, below: (limit) => Math.min(draw, limit - 1) },
+      reader: new Stored(),
+      hardState: { term: asTerm(1), votedFor: null },
+      snapshot: bootstrapSnapshot(makeConfiguration({ voters })),
+      lastIndex: asLogIndex(1),
+      appliedIndex: asLogIndex(1),
+      damagedUpTo: null,
+    });
+    let ticks = 0;
+    for (; node.role === "follower" && ticks < 100; ticks++) node.tick();
+    return ticks;
+  });
+  expect(new Set(waits).size).toBe(3);
+});
+
 function errorOf(act: () => void): string | undefined {
   try {
     act();
