@@ -21,4 +21,16 @@ export const FOUND_BUGS: readonly FoundBug[] = [
   },
   { seed: 9039, bug: "a leader that looked right after check-quorum took its learners for silent" },
   { seed: 12003, bug: "two voters with a short timeout stood together in every round" },
+  { seed: 23, bug: "a change of members overtook the commit of the batch ahead of it" },
+  { seed: 3, bug: "a joiner that asked twice was admitted and told that its token is used" },
+  { seed: 91, bug: "a round of read index waited for a voter that had left" },
+  { seed: 103, bug: "a node that led main was let go by system before it heard that it leaves" },
+  {
+    seed: 3087,
+    bug: "the only voter of a group could not leave, because nobody was let in to learn",
+  },
+  {
+    seed: 55,
+    bug: "a replica that was behind took a node for out of its group, and a miner asked a removed node for the list",
+  },
 ];

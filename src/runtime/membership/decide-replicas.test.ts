@@ -149,8 +149,16 @@ describe("decideReplicas()", () => {
 
   test("nobody able to vote changes nothing", () => {
     const current = voters({ a: 2 });
-    expect(decideReplicas(input([], current))).toBe(current);
+    expect(decideReplicas(input([], current))).toEqual(current);
     expect(decideReplicas(input([member("z")], EMPTY_CONFIGURATION))).toBe(EMPTY_CONFIGURATION);
+  });
+
+  test("the only voter leaves: the others learn first, and then vote in its place", () => {
+    const members = [member("a", { state: "leaving" }), member("b"), member("c")];
+    expect(decideReplicas(input(members, voters({ a: 2 })))).toEqual(voters({ a: 2 }, ["b", "c"]));
+    expect(
+      settle(input(members, voters({ a: 2 }))).voters.map(({ replica }) => String(replica)),
+    ).toEqual(["b", "c"]);
   });
 
   test("from any start and any members it settles, and stays there", () => {

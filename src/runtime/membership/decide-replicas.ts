@@ -42,16 +42,20 @@ interface Candidate {
   readonly rank: 0 | 1 | 2;
 }
 
-/** The configuration to reach. The current one when there is nothing to change or nobody could vote. */
+/**
+ * The configuration to reach. Its voters are those of the current one when nobody could vote; the others learn then, so
+ * that somebody can.
+ */
 export function decideReplicas(input: PlacementInput): Configuration {
   const holders = input.members.filter((member) => holdsReplica(member, input.forMiners));
   const candidates = holders.flatMap((member) => candidateOf(member, input) ?? []);
   const count = voterCount(candidates.length, input.voterCountMax ?? VOTER_COUNT_DEFAULT);
   const chosen = candidates.sort(byFitness).slice(0, count);
-  if (chosen.length === 0) return input.current;
-  const weights = levelWeights(
-    new Map(chosen.map(({ member, replica }) => [replica, rawWeight(member)])),
-  );
+  if (chosen.length === 0 && input.current.voters.length === 0) return input.current;
+  const weights =
+    chosen.length === 0
+      ? new Map(input.current.voters.map(({ replica, weight }) => [replica, weight]))
+      : levelWeights(new Map(chosen.map(({ member, replica }) => [replica, rawWeight(member)])));
   const learners = holders.map(replicaOf).filter((replica) => !weights.has(replica));
   return makeConfiguration({
     voters: [...weights].map(([replica, weight]) => ({ replica, weight })),
