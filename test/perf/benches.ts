@@ -21,8 +21,8 @@ const WARM_UP = [
   [16, 4_000],
   [1, 4_000],
 ] as const;
-/** A node gives back what its start needed, and has compiled most of what it repeats, within a minute. */
-const SETTLE_MS = 60_000;
+/** A node gives back what its start needed within half a minute, and has compiled what it repeats within two. */
+const SETTLE_MS = 120_000;
 const SAMPLE_MS = 1_000;
 
 function mean(values: readonly number[]): number {
