@@ -154,11 +154,6 @@ export const MUTANTS: readonly Mutant[] = [
         find: "core.commitTo(heartbeat.commit);",
         replace: "core.commitTo(Math.min(heartbeat.commit, core.log.lastIndex) as LogIndex);",
       },
-      {
-        file: `${RAFT}/following.ts`,
-        find: "} else if (core.damagedUpTo === null) {",
-        replace: "} else if (heartbeat.commit < 0) {",
-      },
     ],
   },
   {

@@ -30,6 +30,11 @@ export const FOUND_BUGS: readonly FoundBug[] = [
     bug: "the only voter of a group could not leave, because nobody was let in to learn",
   },
   {
+    seed: 80828,
+    bug: "a leader that took on a third voter never learned that one of two had been put back from a copy",
+  },
+  { seed: 81763, bug: "a candidate's vote requests left after an append had replaced its log" },
+  {
     seed: 55,
     bug: "a replica that was behind took a node for out of its group, and a miner asked a removed node for the list",
   },

@@ -46,11 +46,9 @@ export function handleAppend(core: RaftCore, append: Append): void {
 export function handleHeartbeat(core: RaftCore, heartbeat: Heartbeat): void {
   if (heartbeat.commit <= core.log.lastIndex) {
     core.commitTo(heartbeat.commit);
-  } else if (core.damagedUpTo === null) {
-    core.refuse(heartbeat, `commit ${heartbeat.commit} was never acknowledged here`);
   } else {
-    // A leader with nothing to send would never find out what is gone.
-    refuse(core, heartbeat.from, heartbeat.commit, core.log.lastIndex);
+    // It was acknowledged and is gone. A leader with nothing to send would never find out.
+    refuse(core, heartbeat.from, heartbeat.commit, core.log.lastIndex, true);
   }
   if (!heartbeat.wantsReply) return;
   core.emit({
@@ -119,10 +117,17 @@ export function acknowledge(core: RaftCore, index: LogIndex): void {
 
 /** Tells where the logs may still agree, so that the leader finds the place in a few rounds. */
 function refuseAppend(core: RaftCore, { from, prevIndex, prevTerm }: Append): void {
-  refuse(core, from, prevIndex, core.log.lastIndexWithin(prevIndex, prevTerm));
+  const hintIndex = core.log.lastIndexWithin(prevIndex, prevTerm);
+  refuse(core, from, prevIndex, hintIndex, core.damagedUpTo !== null);
 }
 
-function refuse(core: RaftCore, to: ReplicaId, index: LogIndex, hintIndex: LogIndex): void {
+function refuse(
+  core: RaftCore,
+  to: ReplicaId,
+  index: LogIndex,
+  hintIndex: LogIndex,
+  damaged: boolean,
+): void {
   core.emit({
     kind: "appendResponse",
     from: core.id,
@@ -132,6 +137,6 @@ function refuse(core: RaftCore, to: ReplicaId, index: LogIndex, hintIndex: LogIn
     rejected: true,
     hintIndex,
     hintTerm: core.log.termOf(hintIndex) ?? (0 as Term),
-    damaged: core.damagedUpTo !== null,
+    damaged,
   });
 }

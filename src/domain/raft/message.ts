@@ -42,7 +42,7 @@ export interface AppendResponse extends Envelope {
   /** On rejection: where the logs may still agree, and the term there. */
   readonly hintIndex: LogIndex;
   readonly hintTerm: Term;
-  /** On rejection: synced entries were lost to damage, so what was acknowledged before may be gone. */
+  /** On rejection: synced entries were lost, so what was acknowledged before may be gone. */
   readonly damaged: boolean;
 }
 

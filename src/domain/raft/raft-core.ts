@@ -22,7 +22,7 @@ import type { RaftOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import type { RaftLog } from "./raft-log.ts";
 import { type ConfirmedRead, ReadRounds } from "./read-rounds.ts";
-import type { SnapshotRequest } from "./ready.ts";
+import type { RaftWrite, SnapshotRequest } from "./ready.ts";
 
 export type RaftRole = "follower" | "preCandidate" | "candidate" | "leader";
 
@@ -340,11 +340,7 @@ export class RaftCore {
     return this.role === "candidate" && (isPending || this.#selfVoteTerm === this.term);
   }
 
-  takeWrite(): {
-    readonly sequence: number;
-    readonly hardState: HardState | null;
-    readonly entries: readonly LogEntry[];
-  } | null {
+  takeWrite(): RaftWrite | null {
     if (!this.hasWrite) return null;
     const hardState = this.#hardStateChanged ? { term: this.term, votedFor: this.votedFor } : null;
     this.#sequence++;
@@ -368,7 +364,11 @@ export class RaftCore {
       if (write === undefined || write.sequence > sequence) break;
       this.#pending.shift();
       this.log.stableTo(write.lastIndex);
-      for (const message of write.messages) this.outbox.push(message);
+      for (const message of write.messages) {
+        // An append may have ended the candidacy and replaced the log that it stood with.
+        const isStanding = this.role === "candidate" && message.term === this.term;
+        if (message.kind !== "voteRequest" || isStanding) this.outbox.push(message);
+      }
       if (this.role === "candidate" && write.selfVoteTerm === this.term) {
         this.votes.set(this.id, true);
         isSelfVoteDurable = true;
