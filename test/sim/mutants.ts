@@ -283,7 +283,7 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: `${MEMORY}/shard-database.ts`,
-        find: "batch.results.set(request.id, { timeMs: batch.context.timeMs, result });",
+        find: "batch.results.set(request.id, result);",
         replace: "",
       },
     ],

@@ -35,6 +35,10 @@ export const FOUND_BUGS: readonly FoundBug[] = [
   },
   { seed: 81763, bug: "a candidate's vote requests left after an append had replaced its log" },
   {
+    seed: 83098,
+    bug: "a clock that leapt had all results forgotten at once: a retry was applied twice",
+  },
+  {
     seed: 55,
     bug: "a replica that was behind took a node for out of its group, and a miner asked a removed node for the list",
   },

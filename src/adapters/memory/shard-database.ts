@@ -38,7 +38,6 @@ import {
   type Delta,
   decodeState,
   encodeState,
-  type KeptResult,
   type MemoryShardDisk,
   ShardState,
 } from "./shard-state.ts";
@@ -53,7 +52,7 @@ export interface ShardTiming {
 interface OpenBatch {
   readonly overlay: Overlay;
   readonly context: BatchContext;
-  readonly results: Map<string, KeptResult>;
+  readonly results: Map<string, ProgramResult>;
   readonly effects: string[];
   interactive: EngineSession | null;
 }
@@ -336,8 +335,8 @@ export class MemoryShardDatabase implements ShardDatabase {
   }
 
   #runRequest(batch: OpenBatch, request: Request, isAlone: boolean): RequestOutcome {
-    const kept = batch.results.get(request.id) ?? this.#state.results.get(request.id);
-    if (kept !== undefined) return { kind: "replayed", result: kept.result };
+    const first = batch.results.get(request.id) ?? this.#state.results.get(request.id)?.result;
+    if (first !== undefined) return { kind: "replayed", result: first };
     if (this.#engine.needsOwnTransaction(request.program) && !isAlone) {
       return { kind: "alone", result: { steps: [], autocommit: true } };
     }
@@ -359,7 +358,7 @@ export class MemoryShardDatabase implements ShardDatabase {
     if (session.root.changes.size === 0) return { kind: "unchanged", result };
     batch.overlay.merge(session.root);
     batch.effects.push(effectsOf(request.id, session));
-    batch.results.set(request.id, { timeMs: batch.context.timeMs, result });
+    batch.results.set(request.id, result);
     return { kind: "applied", result };
   }
 

@@ -5,13 +5,12 @@
  */
 
 import { asLogIndex, fromUtf8, type LogIndex, type Random, utf8 } from "../../base/index.ts";
+import { keptClockMs, RESULT_KEPT_MS } from "../../domain/replication/index.ts";
 import type { ProgramResult } from "../../domain/sql/index.ts";
 import type { ShardPosition, SnapshotMeta } from "../../ports/index.ts";
 
-/** How long a request's result is kept, in pinned time. */
-const RESULT_LIFE_MS = 600_000;
-
 export interface KeptResult {
+  /** By `keptClockMs`. */
   readonly timeMs: number;
   readonly result: ProgramResult;
 }
@@ -19,7 +18,7 @@ export interface KeptResult {
 /** What one committed batch changed. */
 export interface Delta {
   readonly changes: ReadonlyMap<string, string | null>;
-  readonly results: ReadonlyMap<string, KeptResult>;
+  readonly results: ReadonlyMap<string, ProgramResult>;
   readonly appliedIndex: LogIndex;
   readonly pinnedTimeMs: number;
 }
@@ -54,11 +53,18 @@ export class ShardState {
       if (value === null) this.data.delete(key);
       else this.data.set(key, value);
     }
-    for (const [id, kept] of delta.results) this.results.set(id, kept);
+    this.#keep(delta);
     this.appliedIndex = delta.appliedIndex;
     this.pinnedTimeMs = delta.pinnedTimeMs;
+  }
+
+  #keep({ pinnedTimeMs, results }: Delta): void {
+    let newestMs: number | null = null;
+    for (const kept of this.results.values()) newestMs = kept.timeMs;
+    const timeMs = keptClockMs(newestMs, this.pinnedTimeMs, pinnedTimeMs);
+    for (const [id, result] of results) this.results.set(id, { timeMs, result });
     for (const [id, kept] of this.results) {
-      if (kept.timeMs + RESULT_LIFE_MS >= this.pinnedTimeMs) break;
+      if (kept.timeMs + RESULT_KEPT_MS >= timeMs) break;
       this.results.delete(id);
     }
   }

@@ -1,11 +1,11 @@
 /**
  * The tables the engine keeps in each shard's file: its position in the log, and the results of applied requests,
- * kept for ten minutes of pinned time so that a retry is applied once.
+ * kept for ten minutes (of the kept clock, see `keptClockMs`) so that a retry is applied once.
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { asLogIndex, asTerm, type LogIndex, MyceliumError } from "../../base/index.ts";
-import type { Request } from "../../domain/replication/index.ts";
+import { keptClockMs, RESULT_KEPT_MS, type Request } from "../../domain/replication/index.ts";
 import {
   decodeProgramResult,
   encodeProgramResult,
@@ -17,7 +17,6 @@ import {
 import type { ShardPosition, SnapshotMeta } from "../../ports/index.ts";
 import { SQLITE_TOOBIG, sqlError } from "./sql-error.ts";
 
-export const RESULT_KEPT_MS = 600_000;
 /** Expired results removed per batch: more than a batch adds on average. */
 const EXPIRED_PER_BATCH_MIN = 64;
 /** Rows of a larger result are not kept. */
@@ -87,12 +86,15 @@ export function writeInstalled(db: DatabaseSync, meta: SnapshotMeta): void {
   ).run(BigInt(meta.index), BigInt(meta.index), BigInt(meta.term), meta.configuration);
 }
 
+/** Of the batch before, of the oldest and the newest result. */
+type TimesRow = readonly [bigint, bigint | null, bigint | null];
+
 export class StoreTables {
   readonly #setPosition: StatementSync;
   readonly #setIndex: StatementSync;
   readonly #find: StatementSync;
   readonly #keep: StatementSync;
-  readonly #oldest: StatementSync;
+  readonly #times: StatementSync;
   readonly #forget: StatementSync;
   readonly #changeNothing: StatementSync;
 
@@ -103,7 +105,12 @@ export class StoreTables {
     this.#keep = db.prepare(
       "INSERT OR REPLACE INTO _mycelium_result (time_ms, id, result) VALUES (?, ?, ?)",
     );
-    this.#oldest = db.prepare("SELECT time_ms FROM _mycelium_result ORDER BY position LIMIT 1");
+    this.#times = db.prepare(
+      `SELECT time_ms,
+         (SELECT time_ms FROM _mycelium_result ORDER BY position LIMIT 1),
+         (SELECT time_ms FROM _mycelium_result ORDER BY position DESC LIMIT 1)
+       FROM _mycelium_position`,
+    );
     this.#changeNothing = db.prepare("DELETE FROM _mycelium_result WHERE 0");
     this.#forget = db.prepare(
       `DELETE FROM _mycelium_result WHERE time_ms < ?1 AND position IN
@@ -130,19 +137,23 @@ export class StoreTables {
     return row === undefined ? null : decodeProgramResult(row[0]);
   }
 
-  /** Keeps the results of a batch and drops some that have expired: the same on every replica. */
+  /**
+   * Keeps the results of a batch and drops some that have expired: the same on every replica. `setPosition` has told
+   * the time of the batch before, not yet that of this one.
+   */
   keepResults(
     timeMs: number,
     results: readonly { readonly request: Request; readonly result: ProgramResult }[],
   ): void {
     const writer = new PackWriter();
-    const time = BigInt(timeMs);
+    const [previous, oldest, newest] = this.#times.get() as unknown as TimesRow;
+    const newestMs = newest === null ? null : Number(newest);
+    const clockMs = keptClockMs(newestMs, Number(previous), timeMs);
     for (const { request, result } of results) {
-      this.#keep.run(time, request.id, encodeKept(writer, result));
+      this.#keep.run(BigInt(clockMs), request.id, encodeKept(writer, result));
     }
-    const oldest = this.#oldest.get() as unknown as [bigint] | undefined;
-    const expiryMs = BigInt(timeMs - RESULT_KEPT_MS);
-    if (oldest === undefined || oldest[0] >= expiryMs) return;
+    const expiryMs = BigInt(clockMs - RESULT_KEPT_MS);
+    if (oldest === null || oldest >= expiryMs) return;
     this.#forget.run(expiryMs, BigInt(2 * results.length + EXPIRED_PER_BATCH_MIN));
   }
 }

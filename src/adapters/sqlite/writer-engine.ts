@@ -211,8 +211,8 @@ export class WriterEngine {
       const marks = rollbacks[number] ?? new Map();
       digests.push(this.#executor.follow({ ...batch, context }, number, marks));
       index = batch.index;
+      this.#tables.setPosition(index, timeMs);
     }
-    this.#tables.setPosition(index, timeMs);
     this.#db.exec("COMMIT");
     this.#position = { ...this.#position, appliedIndex: index, pinnedTimeMs: timeMs };
     return digests;

@@ -14,4 +14,5 @@ export {
   readBundleHead,
 } from "./bundle-codec.ts";
 export { type BundlePart, requestsOfParts } from "./bundle-part.ts";
+export { keptClockMs, RESULT_AGE_STEP_MS, RESULT_KEPT_MS } from "./kept-clock.ts";
 export { readRequest, writeRequest } from "./request-codec.ts";
