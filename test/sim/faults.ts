@@ -44,6 +44,8 @@ export class Faults {
       const fault = plan.faults[this.#random.below(Math.max(1, plan.faults.length))];
       if (fault !== undefined) this.#starters[fault](this.#pick());
     }
+    // What the last fault asked of a process is done in this turn: healing may restart that process, and the dead do not.
+    await this.#world.sleep(0);
     this.#healAll();
   }
 
