@@ -1,6 +1,7 @@
 /**
- * Whether a node is out of every Raft group. What this node's own replica says is not enough: it may be behind, and a
- * group that still counts the vote of a node whose links are cut can be left without a quorum for ever.
+ * Whether a node is out of every Raft group. What this node's own replica says is not enough: it may be behind, or hold
+ * a change that never is committed, and a group that still counts the vote of a node whose links are cut can be left
+ * without a quorum for ever.
  */
 
 import type { GroupId, NodeId } from "../base/index.ts";
@@ -11,7 +12,7 @@ import { takesPart } from "../runtime/membership/index.ts";
 import { GROUPS } from "./groups.ts";
 
 export interface ExitParts {
-  readonly consensus: Consensus;
+  readonly consensus: Pick<Consensus, "configuration" | "groupStatus">;
   /** Of each group that this node holds a replica of: a strong read brings the replica up to what is committed. */
   readonly service: (group: GroupId) => SqlService | null;
 }
@@ -27,14 +28,24 @@ export async function groupStillWith(
   const near = groups.find((group) => has(parts, group, node));
   if (near !== undefined) return near;
   for (const group of groups) {
-    await parts.service(group)?.read(plainProgram(), {
-      role: "system",
-      consistency: { level: "strong" },
-      deadlineMs: READ_DEADLINE_MS,
-    });
-    if (has(parts, group, node)) return group;
+    await bringUp(parts, group);
+    if (mayHave(parts, group, node)) return group;
   }
   return null;
+}
+
+/** From here on this node's replica has all that was committed before. Rejects as a strong read does. */
+export async function bringUp({ service }: ExitParts, group: GroupId): Promise<void> {
+  await service(group)?.read(plainProgram(), {
+    role: "system",
+    consistency: { level: "strong" },
+    deadlineMs: READ_DEADLINE_MS,
+  });
+}
+
+/** True also while a change of members is under way: it may yet be undone. */
+function mayHave(parts: ExitParts, group: GroupId, node: NodeId): boolean {
+  return parts.consensus.groupStatus(group)?.isChanging === true || has(parts, group, node);
 }
 
 function has({ consensus }: ExitParts, group: GroupId, node: NodeId): boolean {

@@ -9,18 +9,19 @@ import {
   type GroupId,
   messageOf,
   type NodeId,
+  nodeOfReplica,
   type ReplicaId,
 } from "../base/index.ts";
-import { equalConfigurations, isJoint } from "../domain/raft/index.ts";
+import { type Configuration, equalConfigurations, isJoint } from "../domain/raft/index.ts";
 import type { Clock, Logger, Timer } from "../ports/index.ts";
-import type { GroupStatus } from "../runtime/consensus/index.ts";
+import type { Consensus, GroupStatus } from "../runtime/consensus/index.ts";
 import {
   decideReplicas,
   type Member,
   type MemberStore,
   type Membership,
 } from "../runtime/membership/index.ts";
-import { type ExitParts, groupStillWith } from "./group-exit.ts";
+import { bringUp, type ExitParts, groupStillWith } from "./group-exit.ts";
 import { GROUPS, MAIN, SYSTEM } from "./groups.ts";
 
 /** While something is to be done: how often to look whether it can be. */
@@ -32,8 +33,9 @@ const CAUGHT_UP_LAG = 64;
 
 export interface PlacementOptions extends ExitParts {
   readonly self: NodeId;
-  readonly membership: Membership;
-  readonly store: MemberStore;
+  readonly consensus: ExitParts["consensus"] & Pick<Consensus, "changeMembers">;
+  readonly membership: Pick<Membership, "member" | "members" | "refresh">;
+  readonly store: Pick<MemberStore, "remove">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Since a node was last linked, in ms; 0 while it is. */
@@ -69,36 +71,58 @@ export class Placement {
 
   /** True while the group is not as it should be. */
   #settle(group: GroupId): boolean {
-    const { consensus } = this.#options;
+    const { consensus, logger } = this.#options;
     const status = consensus.groupStatus(group);
     const current = consensus.configuration(group);
     if (status === null || current === null || !status.isReady) return false;
-    if (this.#changing.has(group) || isJoint(current)) return true;
+    if (this.#changing.has(group) || status.isChanging || isJoint(current)) return true;
     this.#letGo();
-    const members = this.#seenBy(group);
-    const target = decideReplicas({
-      members,
-      current,
-      forMiners: group === MAIN,
-      unseenMs: this.#options.unseenMs,
-      isCaughtUp: (replica) => isCaughtUp(status, replica),
-    });
-    if (equalConfigurations(current, target)) {
+    if (equalConfigurations(current, this.#target(group, status, current))) {
+      const members = this.#seenBy(group);
       return this.#leaver() !== undefined || members.some((member) => waits(status, member));
     }
     this.#changing.add(group);
-    const { logger } = this.#options;
-    consensus
-      .changeMembers(group, target, CHANGE_TIMEOUT_MS)
-      .catch((error) => {
-        if (errorCodeOf(error) === undefined) throw error;
-        logger.warn("raft members not changed, will retry", { group, reason: messageOf(error) });
-      })
-      .finally(() => {
-        this.#changing.delete(group);
-        this.wake();
-      });
+    this.#change(group)
+      .finally(() => this.#changing.delete(group))
+      .then(
+        () => this.wake(),
+        (error) => {
+          if (errorCodeOf(error) === undefined) throw error;
+          logger.warn("raft members not changed, will retry", { group, reason: messageOf(error) });
+        },
+      );
     return true;
+  }
+
+  /**
+   * Nobody is let in by an old list: one who is no member any more would be given a vote, with its links cut. Whoever is
+   * on a list as new as this strong read, and in the group, leaves the group before he leaves the list.
+   */
+  async #change(group: GroupId): Promise<void> {
+    const { consensus, membership } = this.#options;
+    await bringUp(this.#options, SYSTEM);
+    await membership.refresh();
+    const status = consensus.groupStatus(group);
+    const current = consensus.configuration(group);
+    if (status?.isReady !== true || current === null) return;
+    if (status.isChanging || isJoint(current)) return;
+    const target = this.#target(group, status, current);
+    if (equalConfigurations(current, target)) return;
+    await consensus.changeMembers(group, target, CHANGE_TIMEOUT_MS);
+  }
+
+  #target(group: GroupId, status: GroupStatus, current: Configuration): Configuration {
+    const { membership, unseenMs } = this.#options;
+    // Who leaves gains no vote: he may be off the list before it counts.
+    const stays = (replica: ReplicaId) =>
+      membership.member(nodeOfReplica(replica))?.state === "active";
+    return decideReplicas({
+      members: this.#seenBy(group),
+      current,
+      forMiners: group === MAIN,
+      unseenMs,
+      isCaughtUp: (replica) => stays(replica) && isCaughtUp(status, replica),
+    });
   }
 
   /**

@@ -516,6 +516,17 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "members-changed-by-an-old-list",
+    needsGrowth: true,
+    patches: [
+      {
+        file: `${AGENT}/placement.ts`,
+        find: "await bringUp(this.#options, SYSTEM);",
+        replace: "void bringUp;",
+      },
+    ],
+  },
+  {
     name: "list-from-anybody",
     needsGrowth: true,
     patches: [

@@ -42,4 +42,16 @@ export const FOUND_BUGS: readonly FoundBug[] = [
     seed: 55,
     bug: "a replica that was behind took a node for out of its group, and a miner asked a removed node for the list",
   },
+  {
+    seed: 80323,
+    bug: "a leader of main whose list was behind gave a removed node a vote",
+  },
+  {
+    seed: 80547,
+    bug: "a node that was out of system was let in again as a voter while it was being removed",
+  },
+  {
+    seed: 81187,
+    bug: "two leaders of main, one after the other, changed its members by lists that were behind",
+  },
 ];

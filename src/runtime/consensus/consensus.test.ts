@@ -549,6 +549,23 @@ test("a leader whose state machine is stuck hands over", async () => {
   expect(await world.until(() => followers.some((node) => node.leads), 10_000)).toBe(true);
 });
 
+test("a change of members is under way until a quorum holds it", async () => {
+  const world = new World();
+  const { leader, followers } = await startThree(world);
+  const { consensus } = leader;
+  const before = consensus.configuration(GROUP)!;
+  const isChanging = () => consensus.groupStatus(GROUP)?.isChanging;
+  expect(isChanging()).toBe(false);
+  for (const { id } of followers) world.cut.add(id);
+  const target = { ...before, learners: [asReplicaId("n4")] };
+  const done = consensus.changeMembers(GROUP, target, 60_000).catch(() => undefined);
+  expect(consensus.configuration(GROUP)).toEqual(target);
+  expect(isChanging()).toBe(true);
+  world.cut.clear();
+  expect(await world.until(() => isChanging() === false)).toBe(true);
+  await done;
+});
+
 test("members that cannot be are refused before anything changes", async () => {
   const world = new World();
   const { leader } = await startThree(world);

@@ -195,6 +195,7 @@ export class HostedGroup implements GroupLog {
         weight: weightOf(configuration, replica),
         isLeaving: isLeaving(configuration, replica),
       })),
+      isChanging: this.node.configurationIndex > status.commitIndex,
       peers: status.peers.map(({ replica, state, matchIndex, isActive }) => ({
         replica,
         node: nodeOfReplica(replica),

@@ -36,6 +36,8 @@ export interface GroupStatus {
   readonly lastIndex: LogIndex;
   readonly firstIndex: LogIndex;
   readonly members: readonly MemberStatus[];
+  /** These members are not known to be committed. */
+  readonly isChanging: boolean;
   /** Others as the leader sees them; empty elsewhere. */
   readonly peers: readonly PeerProgress[];
   /** Synced entries were lost; the replica does not vote until it has got them back. */

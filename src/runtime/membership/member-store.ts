@@ -243,8 +243,8 @@ export class MemberStore {
   }
 
   /**
-   * Takes a node off the list. `left` may join again with the same key, `removed` may not. Of those who are
-   * remembered so, the ones that left longest ago are forgotten first.
+   * Takes a node off the list. `left` may join again with the same key, `removed` may not, whatever is said of it later.
+   * Of those who are remembered so, the ones that left longest ago are forgotten first.
    */
   async remove(node: NodeId, reason: "left" | "removed", nowMs: number): Promise<boolean> {
     const program = atomicProgram(
@@ -252,7 +252,8 @@ export class MemberStore {
       statement("DELETE FROM _mycelium_grants WHERE node_id = ?1", node),
       statement(
         `INSERT INTO _mycelium_revoked (node_id, reason, revoked_at_ms) VALUES (?1, ?2, ?3)
-         ON CONFLICT DO UPDATE SET reason = excluded.reason, revoked_at_ms = excluded.revoked_at_ms`,
+         ON CONFLICT DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms,
+           reason = iif(_mycelium_revoked.reason = 'removed', 'removed', excluded.reason)`,
         node,
         reason,
         BigInt(nowMs),

@@ -52,6 +52,15 @@ describe("Membership", () => {
     }
   });
 
+  test("who was removed stays so, though the leader finds that it left as well", async () => {
+    const { encodedGrant } = await world.join(await world.invite(), key(2));
+    await world.store.remove(key(2).nodeId, "removed", NOW);
+    await world.store.remove(key(2).nodeId, "left", NOW);
+    await world.membership.refresh();
+    const verdict = world.membership.admit(hello(key(2), encodedGrant));
+    expect(verdict).toMatchObject({ message: expect.stringContaining("was removed") });
+  });
+
   test("a list that is behind loses nobody, and one that names who left does", async () => {
     const { members } = (await world.join(await world.invite(), key(2))).members;
     const { membership } = world;

@@ -1,0 +1,24 @@
+import { expect, test } from "bun:test";
+import { asNodeId, asReplicaId } from "../base/index.ts";
+import { type Configuration, makeConfiguration } from "../domain/raft/index.ts";
+import { groupStillWith } from "./group-exit.ts";
+import { MAIN } from "./groups.ts";
+import { leading } from "./testing/leading.ts";
+
+const of = (...ids: string[]): Configuration =>
+  makeConfiguration({ voters: ids.map((id) => ({ replica: asReplicaId(id), weight: 2 })) });
+
+/** Whether `main` still has node b, as its replica on this node has it. */
+const found = (configuration: Configuration, isChanging: boolean) => {
+  const consensus = {
+    configuration: () => configuration,
+    groupStatus: () => ({ ...leading(MAIN, configuration), isChanging }),
+  };
+  return groupStillWith({ consensus, service: () => null }, asNodeId("b"), [MAIN]);
+};
+
+test("a node is out of a group only once a configuration without it is committed", async () => {
+  expect(await found(of("a", "b"), false)).toBe(MAIN);
+  expect(await found(of("a"), true)).toBe(MAIN);
+  expect(await found(of("a"), false)).toBe(null);
+});
