@@ -44,7 +44,7 @@ export const FOUND_BUGS: readonly FoundBug[] = [
   },
   {
     seed: 80323,
-    bug: "a leader of main whose list was behind gave a removed node a vote",
+    bug: "a leader of main that waited for a snapshot of system let a removed node back in",
   },
   {
     seed: 80547,
@@ -52,6 +52,6 @@ export const FOUND_BUGS: readonly FoundBug[] = [
   },
   {
     seed: 81187,
-    bug: "two leaders of main, one after the other, changed its members by lists that were behind",
+    bug: "a new leader of main, whose list was behind, gave a vote to one who was off the list",
   },
 ];
