@@ -267,7 +267,10 @@ export class Faults {
     const { machines, scheduler } = this.#world;
     if (!this.#isStormy) return;
     const terms = new Set(machines.map(({ process }) => process?.replica(MAIN)?.term));
-    const isKnown = terms.size === 1 && !machines.some(({ logDisk }) => logDisk.isDamaged(MAIN));
+    const isKnown =
+      terms.size === 1 &&
+      !machines.some(({ logDisk }) => logDisk.isDamaged(MAIN)) &&
+      this.#allVotersRun();
     if (machine.process === null || !isKnown || !this.#isSafeToHarm(machine)) {
       if (tries === 0) return;
       scheduler.schedule(PUT_BACK_TRY_MS, () => this.#putBack(machine, tries - 1));
@@ -278,6 +281,14 @@ export class Faults {
     else machine.copyDisks();
     this.#world.trace.add(machine.name, machine.hasCopy ? "is copied" : "gets a copy put back");
     this.#later(() => this.#world.start(machine));
+  }
+
+  /** Nobody who began anew still counts as the replica it was: two of those may be a quorum that is gone for good. */
+  #allVotersRun(): boolean {
+    const leader = this.#world.leaderOf(MAIN)?.process?.replica(MAIN);
+    const running = this.#world.machines.map(({ process }) => process?.replica(MAIN)?.id);
+    const voters = leader?.configuration.voters ?? [];
+    return voters.length > 0 && voters.every(({ replica }) => running.includes(replica));
   }
 
   /** A page of one replica's database is damaged; others hold what it held. */

@@ -46,6 +46,8 @@ export interface Link {
   isUp: boolean;
   /** After a break: whether what was under way still arrives. */
   deliversLate: boolean;
+  /** The listener's side knows of it. */
+  isAccepted: boolean;
 }
 
 export class MemoryNetwork {
@@ -145,11 +147,16 @@ export class MemoryNetwork {
   }
 
   /** False when the direction's queue is full. `channel` is null for requests and their answers. */
-  transmit(link: Link, from: NodeId, channel: string | null, deliver: () => void): boolean {
+  transmit(link: Link, from: NodeId, channel: string | null, receive: () => void): boolean {
     const direction =
       link.directions[0].from.node === from ? link.directions[0] : link.directions[1];
     if (!link.isUp || direction.inFlight >= this.queueCountMax) return false;
     direction.inFlight++;
+    // What comes before the handshake's end is of no link.
+    const isEarly = () => direction === link.directions[0] && !link.isAccepted;
+    const deliver = () => {
+      if (!isEarly()) receive();
+    };
     const arrive = () => {
       direction.inFlight--;
       if (link.isUp || link.deliversLate) deliver();
@@ -208,6 +215,7 @@ export class MemoryNetwork {
       id: ++this.#linkCount,
       directions: [way(dialler, listener), way(listener, dialler)],
       isUp: true,
+      isAccepted: false,
       deliversLate: false,
     };
     this.#links.set(pairKey(dialler.node, listener.node), link);
@@ -216,7 +224,9 @@ export class MemoryNetwork {
     const upAtMs = this.scheduler.nowMs + this.delayMs(dialler.node, listener.node);
     link.directions[0].lastAtMs = upAtMs;
     listener.host.enterAt(upAtMs, () => {
-      if (link.isUp) listener.linked(link, dialler.hello);
+      if (!link.isUp) return;
+      link.isAccepted = true;
+      listener.linked(link, dialler.hello);
     });
   }
 
