@@ -48,6 +48,10 @@ async function main(): Promise<number> {
   }
   const place = { arch, suites: values.suite.split(","), keep: values.keep };
   const chosen = SCENARIOS.filter(({ name }) => name === (values.only ?? name));
+  if (chosen.length === 0) {
+    const names = SCENARIOS.map(({ name }) => name).join(", ");
+    throw new Error(`--only: found "${values.only}", needed one of ${names}`);
+  }
   let status = 0;
   for (const scenario of chosen) status = Math.max(status, await tryScenario(scenario, place));
   return status;
