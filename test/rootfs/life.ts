@@ -308,11 +308,11 @@ const REMOVE: readonly Step[] = [
     name: "offline: from four files of a release that somebody copied, with no network at all",
     async run({ second, releases }) {
       const files = `install.sh SHA256SUMS SHA256SUMS.sig mycelium-linux-${releases.arch}`;
-      second.ok(`mkdir /root/copied && cd /release && cp ${files} /root/copied`);
-      second.ok("cd /root/copied && sha256sum --quiet --ignore-missing -c SHA256SUMS");
+      second.ok(`mkdir /opt/copied && cd /release && cp ${files} /opt/copied`);
+      second.ok("cd /opt/copied && sha256sum --quiet --ignore-missing -c SHA256SUMS");
       second.ok("ip link set host0 down");
       expect(second.run("ip route").out).toBe("");
-      expect(second.ok("cd / && sh /root/copied/install.sh")).toContain("Looking at /root/copied");
+      expect(second.ok("cd / && sh /opt/copied/install.sh")).toContain("Looking at /opt/copied");
       await eventually(CONFIRM_TIMEOUT_MS, () => expectRunning(second, GOOD[1]));
     },
   },
