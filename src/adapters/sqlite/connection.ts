@@ -86,15 +86,28 @@ function installGuardedVfs(guardPath: string): void {
   }
 }
 
+/**
+ * SQLite adds ".so" to a name that it cannot load and tells of its last attempt alone; so it is given the name without
+ * it, and what it tells is about the file.
+ */
 function loadGuard(db: DatabaseSync, guardPath: string): void {
   try {
-    db.loadExtension(guardPath);
+    db.loadExtension(guardPath.replace(/\.so$/, ""));
     db.enableLoadExtension(false);
   } catch (error) {
+    const reason = messageOf(error);
     throw new MyceliumError(
       "STATE_MISSING",
-      `Cannot load the SQLite guard from ${guardPath}: ${messageOf(error)}; build it with \`bun run build\``,
+      `Cannot load the SQLite guard ${guardPath}: ${reason}; ${remedyFor(reason)}`,
       { cause: error },
     );
   }
+}
+
+/** `reason` is the dynamic loader's. */
+function remedyFor(reason: string): string {
+  if (/failed to map segment|not permitted/i.test(reason)) {
+    return "libraries cannot be loaded from its file system: mount it without noexec, or keep the state elsewhere (--state)";
+  }
+  return "start the node again, which writes it anew (from source: `bun run build`)";
 }
