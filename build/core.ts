@@ -1,7 +1,7 @@
 /**
  * Compiles the core: one executable with its Workers, and the SQLite guard inside. It loads no .env and no
  * bunfig.toml from where it is started. Embedded files are found by name in `Bun.embeddedFiles`: the guard is
- * "guard.so". The same sources and options give the same bytes, wherever the checkout is.
+ * "guard.so". The same sources and options give the same bytes, wherever the checkout is, if node_modules is its own.
  */
 
 import { spawnSync } from "node:child_process";

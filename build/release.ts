@@ -25,6 +25,7 @@ import {
   rollBack,
   rotateRoot,
 } from "./publish/operations.ts";
+import { requireOwnPackages } from "./publish/own-packages.ts";
 import { changedFiles, commitTimeMs } from "./publish/release-facts.ts";
 import { report } from "./publish/report.ts";
 import { serveDirectory } from "./publish/serve.ts";
@@ -116,6 +117,8 @@ async function release(keys: KeyDirectory): Promise<void> {
       `note: ${changed.length} files differ from the commit: nobody else can make these bytes`,
     );
   }
+  // Asked again where the core is made, which may be an hour later.
+  if (!values.quick && values.core.length === 0) requireOwnPackages(ROOT);
   tryOnMachines(keys);
   const before = newestIndexes();
   const { version, notes, url = null } = values;

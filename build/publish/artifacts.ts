@@ -25,6 +25,7 @@ import { packShipped } from "../launcher.ts";
 import { buildLauncher } from "../native.ts";
 import { packChunks } from "./chunk-pack.ts";
 import { sha256Of, writeSynced } from "./files.ts";
+import { requireOwnPackages } from "./own-packages.ts";
 import type { CoreFacts } from "./release-facts.ts";
 
 const ROOT = resolve(import.meta.dir, "..", "..");
@@ -132,6 +133,7 @@ type Bundle = Pick<Artifacts, "bundledFiles" | "scriptSizeBytes">;
 async function makeCore(options: ArtifactOptions, scratch: string): Promise<Bundle> {
   if (options.coreFile !== null) return { bundledFiles: [], scriptSizeBytes: 0 };
   const { arch, version, builtAtMs, trustedRoot, compiler } = options;
+  if (compiler === "pinned") requireOwnPackages(ROOT);
   const metafile = join(scratch, "bundle.json");
   const out = join(scratch, "core");
   const build = { version, builtAtMs, trustedRoot, metafile, compiler };
