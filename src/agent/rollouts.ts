@@ -250,6 +250,7 @@ export class Rollouts {
       windowOpen: () => isWindowOpen(core),
       attempt: new LastAttempt(core.directory),
       canBeSpared: () => canBeSpared(core),
+      isMending: () => core.shards.some(({ shard }) => shard.status().resyncing),
       onChange: () => this.#decisions?.wake(),
       ...core.host,
     });

@@ -57,6 +57,8 @@ export interface SlotStore {
   confirm(): Promise<void>;
   /** Makes the core before active again. False when the record is not on trial any more. */
   revert(reason: string): Promise<boolean>;
+  /** The same, also of a core that was confirmed. Throws what `switchToStandby` does. */
+  takeBack(reason: string): Promise<void>;
   /** This process was asked to end: on trial, its start is not held against the core. */
   endAsAsked(): Promise<void>;
   /** This process could not become the core it switched to: it goes on as the active one. */

@@ -1,6 +1,6 @@
 /**
- * A release with another SQLite, as its metadata has it: a canary whose data differs stops it with the reason, and it
- * goes through all nodes once the canary holds what the others hold.
+ * A release with another SQLite, as its metadata has it: a canary whose data differs stops it and goes back by itself,
+ * with the reason; and it goes through all nodes once the canary holds what the others hold.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -11,11 +11,11 @@ import { until } from "../cluster/processes.ts";
 import { changeInSilence } from "../cluster/silent-change.ts";
 import { SqlClient } from "../cluster/sql-client.ts";
 import { trialReleases } from "./releases.ts";
-import { NEW_VERSION, recordOf, UpdateNetwork } from "./update-network.ts";
+import { NEW_VERSION, type PlanView, recordOf, UpdateNetwork } from "./update-network.ts";
 
 /** A canary that mends itself from another's copy is ill for a moment. */
 const SETTINGS = { MYCELIUM_UPDATE_HEALTH_INTERVAL: "2s", MYCELIUM_UPDATE_CONFIRM_AFTER: "4s" };
-const WHY = /runs another SQLite, and its table kept differs from the majority's; take it back/;
+const WHY = "runs another SQLite, and its table kept differs from the majority's";
 
 type Print = (line: Readonly<Record<string, unknown>>) => void;
 
@@ -58,17 +58,20 @@ async function differs(network: UpdateNetwork, id: string): Promise<string[]> {
   await until("the canary's row", async () =>
     changeInSilence(canary.state, "UPDATE kept SET x = 2") === 1 ? true : null,
   );
-  const { reason, state } = await network.untilEnd(id);
+  const isBack = ({ nodes }: PlanView) =>
+    nodes.some(({ id: node, phase }) => node === canary.id && phase === "reverted");
+  const { reason, state } = await network.untilPlan(id, "taken back on its canary", isBack);
   await network.untilSettled();
-  const others = network.nodes.filter((node) => node !== canary && runsIt(node));
+  const ofCanary = (await canary.update()).node;
   return [
     ...(state === "reverted" ? [] : [`the plan is ${state}`]),
-    ...(WHY.test(reason) ? [] : [`the plan's reason is "${reason}"`]),
-    ...others.map((node) => `it went on to ${node.state}`),
+    ...(reason === `node ${canary.id} ${WHY}` ? [] : [`the plan's reason is "${reason}"`]),
+    ...(ofCanary.refused === `it ${WHY}` ? [] : [`the canary tells "${ofCanary.refused}"`]),
+    ...network.nodes.filter(runsIt).map((node) => `${node.state} runs it`),
   ];
 }
 
-/** The canary of before has fetched a copy; another node is the canary now. */
+/** The canary of before has fetched a copy. */
 async function agrees(network: UpdateNetwork, before: string): Promise<string[]> {
   const { reason, state } = await network.untilEnd(await network.begin(NEW_VERSION, before));
   const away = network.nodes.filter((node) => !runsIt(node));

@@ -122,6 +122,12 @@ export class MemorySlots implements SlotStore {
     return true;
   }
 
+  async takeBack(reason: string): Promise<void> {
+    const { active, standby } = this.#disk.record;
+    if (standby === null) throw new MyceliumError("STATE_MISSING", "Cannot switch: no standby");
+    if (active.sha256 === this.#running) this.#disk.record = reverted(this.#disk.record, reason);
+  }
+
   async endAsAsked(): Promise<void> {
     if (this.#isOnTrial()) this.#disk.record = endedAsAsked(this.#disk.record);
   }

@@ -174,6 +174,30 @@ test("a trial is taken back once, with its reason, and staged again it is forgiv
   expect(lab.slots(NEW).read()).toMatchObject({ state: "trial", refused: null });
 });
 
+test("a core is taken back by its own process, on trial or confirmed, but not below the floor", async () => {
+  for (const confirms of [false, true]) {
+    await stage();
+    await lab.slots(OLD).switchToStandby(1_000);
+    if (confirms) await lab.slots(NEW).confirm();
+    await lab.slots(OLD).takeBack("not by another");
+    expect(lab.record().active.version).toBe("0.2.0");
+    await lab.slots(NEW).takeBack("its data differs");
+    const view = lab.slots(OLD).read();
+    expect(view).toMatchObject({ state: "confirmed", standby: { version: "0.2.0" } });
+    expect(view.active.version).toBe("0.1.0");
+    expect(view.refused).toEqual({ sha256: NEW.core.sha256, reason: "its data differs" });
+  }
+  await lab.slots(OLD).switchToStandby(2_000);
+  await lab.slots(NEW).confirm();
+  truncateSync(lab.core(OLD.core.sha256), MIB);
+  expect(await codeOf(lab.slots(NEW).takeBack("its data differs"))).toBe("STATE_CORRUPT");
+  expect(lab.record()).toMatchObject({ standby: null, state: "confirmed" });
+  await stage(OLD, NEW);
+  await lab.slots(NEW).raiseFloor(2);
+  expect(await codeOf(lab.slots(NEW).takeBack("its data differs"))).toBe("VERSION_UNSUPPORTED");
+  expect(lab.record().active.version).toBe("0.2.0");
+});
+
 test("a switch that could not be made is undone by the process that stayed", async () => {
   await stage();
   await lab.slots(OLD).switchToStandby(1_000);

@@ -95,15 +95,7 @@ export class SlotDirectory implements SlotStore {
   async switchToStandby(nowMs: number): Promise<void> {
     await this.#files.locked(async (write) => {
       const record = this.#files.read();
-      const standby = switchable(record);
-      if (!(await this.#isWhole(standby, record.checkedStandby))) {
-        await write(withoutStandby(record));
-        throw new MyceliumError(
-          "STATE_CORRUPT",
-          `Cannot switch to version ${standby.version}: its file ${this.#files.core(standby.sha256)} is damaged ` +
-            "or gone; stage it again",
-        );
-      }
+      await this.#requireStandby(record, write);
       await write(switched(record, nowMs));
     });
   }
@@ -117,6 +109,17 @@ export class SlotDirectory implements SlotStore {
       this.#isOnTrial(record) && record.standby !== null ? reverted(record, reason) : null,
     );
     return this.#isOnTrial(before) && before.standby !== null;
+  }
+
+  async takeBack(reason: string): Promise<void> {
+    if (await this.revert(reason)) return;
+    await this.#files.locked(async (write) => {
+      const record = this.#files.read();
+      // Another process has switched meanwhile: this one is not active any more.
+      if (record.active.sha256 !== this.#running) return;
+      await this.#requireStandby(record, write);
+      await write(reverted(record, reason));
+    });
   }
 
   async endAsAsked(): Promise<void> {
@@ -146,6 +149,21 @@ export class SlotDirectory implements SlotStore {
 
   #isOnTrial({ state, active }: SlotRecord): boolean {
     return state === "trial" && active.sha256 === this.#running;
+  }
+
+  /** Throws when there is no other core that may run now, whole. */
+  async #requireStandby(
+    record: SlotRecord,
+    write: (record: SlotRecord) => Promise<void>,
+  ): Promise<void> {
+    const standby = switchable(record);
+    if (await this.#isWhole(standby, record.checkedStandby)) return;
+    await write(withoutStandby(record));
+    throw new MyceliumError(
+      "STATE_CORRUPT",
+      `Cannot switch to version ${standby.version}: its file ${this.#files.core(standby.sha256)} is damaged ` +
+        "or gone; stage it again",
+    );
   }
 
   async #isWhole({ sha256 }: SlotCore, checked: CheckedStat): Promise<boolean> {

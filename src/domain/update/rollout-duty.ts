@@ -4,6 +4,7 @@ import type { NodeId } from "../../base/index.ts";
 import type { NodeUpdateView } from "./node-update-view.ts";
 import type { Architecture } from "./release.ts";
 import { asReason, type NodeReport, planNode, type RolloutPlan } from "./rollout-plan.ts";
+import { mustGoBack } from "./rollout-waves.ts";
 
 export interface NodeFacts {
   readonly node: NodeId;
@@ -16,7 +17,7 @@ export interface NodeFacts {
   readonly windowOpen: boolean;
 }
 
-export type Duty = "nothing" | "stage" | "switch" | "finalise";
+export type Duty = "nothing" | "stage" | "switch" | "takeBack" | "finalise";
 
 /** Hash of the core that the plan wants on this node; null when it has none for it. */
 export function wantedCore(plan: RolloutPlan, arch: Architecture): string | null {
@@ -90,8 +91,12 @@ export function dutyOf(plan: RolloutPlan, facts: NodeFacts): Duty {
   const report = reportOf(plan, facts, null);
   const isBelow = facts.view.floor < plan.stateFormat;
   if (plan.finalised && isBelow && report.phase === "healthy") return "finalise";
-  if (!["approved", "rolling", "done"].includes(plan.state)) return "nothing";
   const own = planNode(plan, facts.node);
+  if (own !== undefined && mustGoBack(plan, own)) {
+    const runsIt = report.phase === "switched" || report.phase === "healthy";
+    return runsIt && facts.attempted === plan.id ? "takeBack" : "nothing";
+  }
+  if (!["approved", "rolling", "done"].includes(plan.state)) return "nothing";
   if (own === undefined || own.phase === "unable") return "nothing";
   if (report.phase === "waiting") return "stage";
   return report.phase === "staged" && mayClaim(plan, facts.node) && facts.windowOpen

@@ -266,7 +266,7 @@ describe("a rollout", () => {
     expect(network.granted()).toEqual([C]);
   });
 
-  test("that brings another SQLite stops at a canary whose data differs, and says why", () => {
+  test("that brings another SQLite stops at a canary whose data differs, and says why until it is back", () => {
     for (const phase of ["switched", "healthy"] as const) {
       const network = new Network();
       network.plan = { ...network.plan, changesSqlite: true };
@@ -275,11 +275,15 @@ describe("a rollout", () => {
       network.phases.set(B, phase);
       network.comparison = { result: "differs", why: "its table t1 differs from the majority's" };
       expect(network.step(3)).toMatchObject({ state: "reverted" });
-      expect(network.plan.reason).toStartWith(
-        `node ${B} runs another SQLite, and its table t1 differs from the majority's; take it back`,
-      );
-      expect(network.granted().filter((node) => node !== B)).toEqual([]);
+      const why = "runs another SQLite, and its table t1 differs from the majority's";
+      expect(network.plan.reason).toBe(`node ${B} ${why}`);
+      expect(network.granted()).toEqual([]);
       expect(network.plan.waves).toBe(1);
+      const canary = () => network.plan.nodes.find(({ node }) => node === B);
+      expect(canary()).toMatchObject({ phase: "failed", reason: `it ${why}` });
+      network.phases.set(B, "reverted");
+      network.step();
+      expect(canary()).toMatchObject({ phase: "reverted" });
     }
   });
 

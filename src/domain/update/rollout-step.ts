@@ -5,7 +5,7 @@
  * - Nothing switches but what was granted, and a grant is used only by a claim on the very plan that gives it.
  * - One wave at a time, the canary alone first; the next begins when all of the last are through.
  * - Whoever reverts, or does not come back, ends the plan: nobody else switches. So does a canary that runs another
- *   SQLite and holds other data; until it is known to hold the same, no wave follows it.
+ *   SQLite and holds other data, and it goes back; until it is known to hold the same, no wave follows it.
  * - Whoever is away or unable is left out, so that every plan ends.
  */
 
@@ -23,6 +23,7 @@ import {
   grantsAreSafe,
   isInFlight,
   isSettled,
+  mustGoBack,
   nextWave,
   type WaveWorld,
 } from "./rollout-waves.ts";
@@ -123,15 +124,21 @@ function fresh(node: NodeId): PlanNode {
 
 function observeNode(before: PlanNode, plan: RolloutPlan, world: RolloutWorld): PlanNode {
   const report = world.reports.get(before.node);
-  const told = report?.plan === plan.id ? heard(before, report, world) : before;
+  const told = report?.plan === plan.id ? heard(before, report, plan, world) : before;
   const version = report?.version ?? before.version;
   const after = { ...told, version, ...overdue(told, plan, world) };
   return equalNodes(before, after) ? before : after;
 }
 
 /** What a report changes. Whoever was given up comes back when it is seen again, or made it by itself. */
-function heard(before: PlanNode, report: NodeReport, world: RolloutWorld): PlanNode {
+function heard(
+  before: PlanNode,
+  report: NodeReport,
+  plan: RolloutPlan,
+  world: RolloutWorld,
+): PlanNode {
   const { phase, progress, reason, windowOpen } = report;
+  if (mustGoBack(plan, before) && phase !== "reverted") return before;
   const isThrough = phase === "healthy" || phase === "reverted";
   const isAway = world.unseenMs(before.node) > 0;
   if (before.phase === "offline" && isAway && !isThrough) return before;
@@ -182,13 +189,17 @@ function stopOnFailure(plan: RolloutPlan): RolloutPlan {
   return { ...plan, state: "reverted", reason, nodes: withoutGrants(plan.nodes) };
 }
 
-/** Another SQLite that writes other data goes no further, however well it runs. */
+/** Another SQLite that writes other data goes no further and is taken back, however well it runs. */
 function stopOnDifference(plan: RolloutPlan, { comparison }: RolloutWorld): RolloutPlan {
   const canary = comparedCanary(plan);
   if (canary === null || comparison.result !== "differs") return plan;
-  const what = `node ${canary} runs another SQLite, and ${comparison.why}`;
-  const reason = asReason(`${what}; take it back with \`mycelium update rollback\``);
-  return { ...plan, state: "reverted", reason, nodes: withoutGrants(plan.nodes) };
+  const what = `runs another SQLite, and ${comparison.why}`;
+  const nodes = withoutGrants(plan.nodes).map((one) =>
+    one.node === canary
+      ? { ...one, phase: "failed" as const, granted: false, reason: asReason(`it ${what}`) }
+      : one,
+  );
+  return { ...plan, state: "reverted", reason: asReason(`node ${canary} ${what}`), nodes };
 }
 
 function grant(plan: RolloutPlan, world: RolloutWorld): RolloutPlan {

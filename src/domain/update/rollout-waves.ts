@@ -42,6 +42,14 @@ export function comparedCanary(plan: RolloutPlan): NodeId | null {
   return canary?.node ?? null;
 }
 
+/**
+ * Whether this canary has to go back to the version before: its plan ended with it, and what its SQLite writes is other
+ * than the others' data, or was never compared to the end.
+ */
+export function mustGoBack(plan: RolloutPlan, { phase, wave }: PlanNode): boolean {
+  return plan.changesSqlite && plan.state === "reverted" && wave === 0 && phase === "failed";
+}
+
 /** The nodes of the next wave; empty while there is nobody to send or somebody is under way. */
 export function nextWave(plan: RolloutPlan, world: WaveWorld): readonly NodeId[] {
   if (plan.nodes.some(isInFlight)) return [];

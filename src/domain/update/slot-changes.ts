@@ -48,9 +48,9 @@ export function confirmed(record: SlotRecord): SlotRecord {
   return { ...record, state: "confirmed", boots: 0, trialSinceMs: 0 };
 }
 
-/** Back to the core before; the one on trial is refused, for this reason. */
+/** Back to the core before, which was confirmed once; the active one is refused, for this reason. */
 export function reverted(record: SlotRecord, reason: string): SlotRecord {
-  assert(record.standby !== null && record.state === "trial", "only a trial is taken back");
+  assert(record.standby !== null, "there is a core to go back to");
   return {
     ...confirmed(swapped(record, record.standby)),
     refused: record.active.sha256,

@@ -21,6 +21,12 @@ export interface NodePart {
   /** `switchOver` to the core that was active before, whatever it was. */
   rollback(): Promise<never>;
 
+  /**
+   * Back to the core before, and the one that runs is refused for this reason, on trial or confirmed. Does not return;
+   * rejects as `switchOver` does.
+   */
+  takeBack(reason: string): Promise<never>;
+
   /** No older state format may run here from now on: after all nodes confirmed the release. */
   finalise(stateFormat: number): Promise<void>;
 }

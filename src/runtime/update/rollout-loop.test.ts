@@ -1,4 +1,4 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { errorCodeOf, messageOf } from "../../base/index.ts";
 import { madeRelease, OLD_CORE, RELEASE, RolloutNetwork } from "./testing/rollout-network.ts";
 
@@ -67,16 +67,74 @@ describe("a network", () => {
     expect(network.versions()).toEqual(Array(4).fill("0.2.0"));
   });
 
-  test("stops another SQLite at a canary whose data differs, with the reason", () => {
-    const network = new RolloutNetwork(4);
-    const release = madeRelease("0.2.0", "b".repeat(64), "4");
-    network.offered = release;
-    for (const node of network.nodes) node.releases = [release];
-    network.comparison = { result: "differs", why: "its table notes differs from the majority's" };
-    network.start().pass(5 * MINUTE);
-    expect(network.versions().filter((version) => version === "0.2.0")).toHaveLength(1);
-    expect(network.plan()).toMatchObject({ state: "reverted" });
-    expect(network.plan()?.reason).toContain("and its table notes differs from the majority's");
+  describe("takes another SQLite back on a canary whose data differs, with the reason,", () => {
+    const why = "its table notes differs from the majority's";
+    let network: RolloutNetwork;
+
+    beforeEach(() => {
+      network = new RolloutNetwork(4);
+      const release = madeRelease("0.2.0", "b".repeat(64), "4");
+      network.offered = release;
+      for (const node of network.nodes) node.releases = [release];
+      network.comparison = { result: "open" };
+    });
+
+    function expectTakenBack(): void {
+      expect(network.versions()).toEqual(Array(4).fill("0.1.0"));
+      expect(network.nodes.map(({ switches }) => switches).sort()).toEqual([0, 0, 0, 1]);
+      const canary = network.nodes.find(({ refused }) => refused !== null);
+      expect(canary?.refused?.reason).toBe(`it runs another SQLite, and ${why}`);
+      expect(network.plan()).toMatchObject({ state: "reverted", waves: 1 });
+      expect(network.plan()?.reason).toBe(`node ${canary?.id} runs another SQLite, and ${why}`);
+      const told = network.plan()?.nodes.find(({ node }) => node === canary?.id);
+      expect(told).toMatchObject({ phase: "reverted", reason: canary?.refused?.reason ?? "" });
+    }
+
+    test("on trial", () => {
+      network.comparison = { result: "differs", why };
+      network.start().pass(5 * MINUTE);
+      expectTakenBack();
+    });
+
+    test("and when it was confirmed before that was known", () => {
+      network.start().pass(3 * MINUTE);
+      const canary = network.nodes.find(({ running }) => running.version === "0.2.0");
+      expect(canary?.onTrial).toBe(false);
+      network.comparison = { result: "differs", why };
+      network.pass(MINUTE);
+      expectTakenBack();
+    });
+
+    test("once it has mended its data, or could not for long", () => {
+      network.start().pass(3 * MINUTE);
+      const canary = network.nodes.find(({ running }) => running.version === "0.2.0");
+      if (canary === undefined) throw new Error("there is a canary");
+      canary.isMending = true;
+      network.comparison = { result: "differs", why };
+      network.pass(MINUTE);
+      expect(canary.running.version).toBe("0.2.0");
+      network.pass(5 * MINUTE);
+      expectTakenBack();
+    });
+
+    test("and tries again where that fails, or the node cannot be spared", () => {
+      network.start().pass(3 * MINUTE);
+      const canary = network.nodes.find(({ running }) => running.version === "0.2.0");
+      const others = network.nodes.filter((node) => node !== canary && node !== network.leader);
+      if (canary === undefined || others[0] === undefined) throw new Error("there is a canary");
+      canary.switchError = "the launcher is gone";
+      network.comparison = { result: "differs", why };
+      network.pass(MINUTE);
+      expect(canary.running.version).toBe("0.2.0");
+      expect(network.plan()).toMatchObject({ state: "reverted" });
+      network.ends(others[0]);
+      canary.switchError = null;
+      network.pass(MINUTE);
+      expect(canary.running.version).toBe("0.2.0");
+      network.begins(others[0]);
+      network.pass(MINUTE);
+      expectTakenBack();
+    });
   });
 
   test("waits for its operators where they want to be asked, and goes when enough have said so", async () => {

@@ -16,6 +16,7 @@ import {
   type NodeFacts,
   type NodeProblem,
   type NodeReport,
+  planNode,
   type Release,
   type RolloutPlan,
   reportOf,
@@ -47,6 +48,8 @@ export interface RolloutLoopOptions {
   readonly attempt: { read(): string | null; record(plan: string): void };
   /** Whether every quorum stays without this node, as it sees the others itself. */
   readonly canBeSpared: () => boolean;
+  /** Whether a copy is just being fetched in place of data that differed: its end would be forgotten by a restart. */
+  readonly isMending: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onChange: () => void;
@@ -59,8 +62,11 @@ const ASK_MS = 10_000;
 const WAITS: ReadonlySet<RolloutPlan["state"]> = new Set(["proposed", "paused"]);
 /** Reports of mere progress are not sent more often. */
 const PROGRESS_MS = 5_000;
-/** After a failed staging. */
-const STAGE_AGAIN_MS = 15_000;
+/** After a staging or a return that failed. */
+const RETRY_MS = 15_000;
+
+/** Then a version goes back although its data is still being mended: perhaps it cannot do that either. */
+const MENDING_MS = 300_000;
 
 export class RolloutLoop {
   readonly #options: RolloutLoopOptions;
@@ -71,7 +77,8 @@ export class RolloutLoop {
   #stopped = false;
   #timer: Timer | null = null;
   #busy: "staging" | "switching" | null = null;
-  #stageAfterMs = 0;
+  #retryAfterMs = 0;
+  #returnsSinceMs: number | null = null;
   #progressAfterMs = 0;
   /** A switch that did not come about: under that plan it is not tried again. */
   #failed: { readonly plan: string; readonly reason: string } | null = null;
@@ -138,15 +145,21 @@ export class RolloutLoop {
     const isQuiet = plan === undefined || (hasEnded(plan) && this.#isThrough(plan));
     if (isQuiet && this.#options.leader !== null) return;
     const isWaiting = plan === undefined || plan.reason !== "" || WAITS.has(plan.state);
-    const delayMs = isQuiet || (isWaiting && this.#busy === null) ? ASK_MS : ROUND_MS;
+    const isIdle = this.#busy === null && (plan === undefined || !this.#returnsFrom(plan));
+    const delayMs = isQuiet || (isWaiting && isIdle) ? ASK_MS : ROUND_MS;
     this.#timer = this.#options.clock.after(delayMs, () => this.wake());
   }
 
   /** Nothing more comes of it: neither here nor, if this node leads, anywhere. */
   #isThrough(plan: RolloutPlan): boolean {
     if (this.#busy !== null || this.#options.part.view().phase === "trial") return false;
+    if (this.#returnsFrom(plan)) return false;
     if (plan.state !== "done") return true;
     return plan.nodes.every(({ phase }) => ["healthy", "offline", "unable"].includes(phase));
+  }
+
+  #returnsFrom(plan: RolloutPlan): boolean {
+    return dutyOf(plan, this.#facts()) === "takeBack";
   }
 
   async #turn(): Promise<void> {
@@ -189,6 +202,7 @@ export class RolloutLoop {
     if (problem !== null) return;
     const duty = dutyOf(plan, facts);
     if (duty === "finalise") await part.finalise(plan.stateFormat);
+    if (duty === "takeBack") this.#takeBack(plan);
     if (duty === "stage" && verdict.ok && verdict.release !== null) this.#stage(verdict.release);
     // What was judged before this node changed (its operator installed the release meanwhile) is no order to go back.
     const isJudged = verdict.ok && (verdict.release !== null || plan.kind === "rollback");
@@ -237,10 +251,24 @@ export class RolloutLoop {
 
   #stage(release: Release): void {
     const { clock, logger, part } = this.#options;
-    if (this.#busy !== null || clock.monotonicMs() < this.#stageAfterMs) return;
+    if (this.#busy !== null || clock.monotonicMs() < this.#retryAfterMs) return;
     this.#begin("staging", part.stage(release), (reason) => {
-      this.#stageAfterMs = clock.monotonicMs() + STAGE_AGAIN_MS;
+      this.#retryAfterMs = clock.monotonicMs() + RETRY_MS;
       logger.warn("the release was not staged, will retry", { version: release.version, reason });
+    });
+  }
+
+  /** Nobody grants it: the plan has ended, and no other switch is under way. */
+  #takeBack(plan: RolloutPlan): void {
+    const { canBeSpared, clock, isMending, logger, part } = this.#options;
+    const nowMs = clock.monotonicMs();
+    this.#returnsSinceMs ??= nowMs;
+    if (isMending() && nowMs - this.#returnsSinceMs < MENDING_MS) return;
+    if (this.#busy !== null || nowMs < this.#retryAfterMs || !canBeSpared()) return;
+    const why = planNode(plan, this.#self)?.reason ?? plan.reason;
+    this.#begin("switching", part.takeBack(why), (reason) => {
+      this.#retryAfterMs = clock.monotonicMs() + RETRY_MS;
+      logger.error("this node could not go back, will retry", { version: plan.version, reason });
     });
   }
 

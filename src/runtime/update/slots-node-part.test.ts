@@ -179,6 +179,22 @@ describe("switchOver() and rollback()", () => {
     expect(node.disk.record).toMatchObject({ active: NEW.core, state: "trial" });
     expect(node.restarts).toBe(1);
   });
+
+  test("a version that is taken back is refused with the reason, and the one before starts confirmed", async () => {
+    expect(await refusal(node.part.takeBack("its data differs"))).toStartWith("STATE_MISSING");
+    node.disk.cores.set(NEW.core.sha256, NEW.bytes);
+    node.disk.record = { ...node.disk.record, standby: NEW.core };
+    void node.part.takeBack("its data differs");
+    await world.settle(world.pause(10));
+    expect(node.disk.record).toMatchObject({
+      active: NEW.core,
+      standby: OLD.core,
+      state: "confirmed",
+      refused: OLD.core.sha256,
+      reason: "its data differs",
+    });
+    expect(node.restarts).toBe(1);
+  });
 });
 
 describe("the chunk server", () => {

@@ -105,6 +105,19 @@ export class SlotsNodePart implements NodePart {
     return this.#switch(this.#slots("go back to the version before"));
   }
 
+  takeBack(reason: string): Promise<never> {
+    const { checkLauncher, logger, metrics, restart, version } = this.#options;
+    const slots = this.#slots("take this version back");
+    return this.#do("draining", async () => {
+      checkLauncher();
+      await slots.takeBack(reason);
+      logger.error("this version is taken back", { version, reason });
+      metrics.count("mycelium_update_reverts_total");
+      restart();
+      return new Promise<never>(() => {});
+    });
+  }
+
   async finalise(stateFormat: number): Promise<void> {
     await this.#slots("finalise a release").raiseFloor(stateFormat);
   }

@@ -67,6 +67,7 @@ export class NetworkNode implements NodePart {
   /** How a core behaves on trial here. */
   isGood = true;
   windowOpen = true;
+  isMending = false;
   isUp = true;
   /** Fails the next stagings. */
   stageError: string | null = null;
@@ -125,17 +126,29 @@ export class NetworkNode implements NodePart {
     return this.switchOver();
   }
 
+  takeBack(reason: string): Promise<never> {
+    if (this.switchError !== null) {
+      return Promise.reject(new MyceliumError("STATE_MISSING", this.switchError));
+    }
+    this.#goBack(reason);
+    return new Promise<never>(() => {});
+  }
+
   async finalise(stateFormat: number): Promise<void> {
     this.floor = Math.max(this.floor, stateFormat);
   }
 
   #prove(): void {
+    // It went back before the trial was over.
+    if (!this.onTrial) return;
     this.onTrial = false;
-    if (this.isGood) {
-      this.loop.wake();
-      return;
-    }
-    this.refused = { coreSha256: this.running.coreSha256, reason: "its health check failed" };
+    if (this.isGood) this.loop.wake();
+    else this.#goBack("its health check failed");
+  }
+
+  #goBack(reason: string): void {
+    this.onTrial = false;
+    this.refused = { coreSha256: this.running.coreSha256, reason };
     const bad = this.running;
     if (this.standby !== null) this.running = this.standby;
     this.standby = bad;
@@ -303,6 +316,7 @@ export class RolloutNetwork {
           node.attempted = plan;
         },
       },
+      isMending: () => node.isMending,
       canBeSpared: () => {
         const { away, groups } = this.#surroundings(node);
         return mayGoDown(groups, away, [node.id]);
