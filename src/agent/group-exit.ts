@@ -43,9 +43,14 @@ export async function bringUp({ service }: ExitParts, group: GroupId): Promise<v
   });
 }
 
-/** True also while a change of members is under way: it may yet be undone. */
+/**
+ * True also while a change of members is under way, which may yet be undone, and while a snapshot is installed: its
+ * database is there before its configuration.
+ */
 function mayHave(parts: ExitParts, group: GroupId, node: NodeId): boolean {
-  return parts.consensus.groupStatus(group)?.isChanging === true || has(parts, group, node);
+  const status = parts.consensus.groupStatus(group);
+  const isUnsettled = status?.isChanging === true || status?.isInstalling === true;
+  return isUnsettled || has(parts, group, node);
 }
 
 function has({ consensus }: ExitParts, group: GroupId, node: NodeId): boolean {
