@@ -42,6 +42,7 @@ import type {
 import type { LinkView, MemberView, PrimaryState, SelfDescription, SporeCache } from "./parts.ts";
 import { PeerBook } from "./peer-book.ts";
 import { PROVE_METHOD, Prover } from "./prover.ts";
+import { RECORDS_METHOD, RecordPuller } from "./record-puller.ts";
 import { Repeat } from "./repeat.ts";
 import { SeedKeeper, type SeedStatus } from "./seed-keeper.ts";
 import { SelfRecord } from "./self-record.ts";
@@ -89,15 +90,13 @@ export interface SporeStatus {
   readonly seeds: readonly SeedStatus[];
 }
 
-export const RECORDS_METHOD = "spore/records";
 const RECORDS_TOPIC = "mycelium/records/1";
 const PRIMARY_TOPIC = "mycelium/primary/1";
 
 /** A record is published three times in its life. */
 const PUBLISH_INTERVAL_MS = RECORD_LIFE_MS / 3;
 const CHANGE_INTERVAL_MS = 5_000;
-const PULL_INTERVAL_MS = 60_000;
-const PULL_TIMEOUT_MS = 10_000;
+const PULL_LOOK_MS = 5_000;
 const PULL_BYTES_MAX = 1 << 20;
 const CACHE_INTERVAL_MS = 30_000;
 /** Without news the cache is written this often: half of the absence that would end a period of activity. */
@@ -115,6 +114,7 @@ export class Discovery {
   readonly #prover: Prover;
   readonly #intake: SporeIntake;
   readonly #seeds: SeedKeeper;
+  readonly #puller: RecordPuller;
   readonly #repeats: readonly Repeat[];
   readonly #listeners = new Set<(peers: readonly PeerAddress[]) => void>();
   #seedProof: PrimaryProof | null = null;
@@ -122,7 +122,6 @@ export class Discovery {
   #cachedCount = 0;
   #cacheIsStale = false;
   #cachedAtMs = Number.NEGATIVE_INFINITY;
-  #isPulling = false;
   #publishedAtMs = Number.NEGATIVE_INFINITY;
   #gossipPeerCount = 0;
   #seedWrittenAtMs = Number.NEGATIVE_INFINITY;
@@ -142,11 +141,14 @@ export class Discovery {
       self: this.#self,
     });
     this.#seeds = new SeedKeeper(options.seeds, clock, logger);
+    this.#puller = new RecordPuller(options, (bundle, from) => {
+      if (!this.#stopped && this.#intake.takeBundle(bundle, from)) this.#noteChange();
+    });
     this.#repeats = [
       this.#repeat(CHANGE_INTERVAL_MS, () => this.#publishIfDue()),
       this.#repeat(PROOF_INTERVAL_MS, () => this.#proveAndSeed()),
       this.#repeat(SEED_READ_INTERVAL_MS, () => this.#readSeedsIfAlone()),
-      this.#repeat(PULL_INTERVAL_MS, () => this.#pullFromAny()),
+      this.#repeat(PULL_LOOK_MS, () => this.#puller.pullIfDue()),
       this.#repeat(CACHE_INTERVAL_MS, () => this.#saveCache()),
     ];
   }
@@ -168,7 +170,7 @@ export class Discovery {
     publish?.start(0);
     prove?.start(0);
     readSeeds?.start(SEED_WAIT_MS);
-    pull?.start(PULL_INTERVAL_MS);
+    pull?.start(PULL_LOOK_MS);
     save?.start(CACHE_INTERVAL_MS);
     return started?.port ?? null;
   }
@@ -204,7 +206,7 @@ export class Discovery {
   /** A link is up: the other side may know nodes that this one does not. */
   linkUp(node: NodeId): void {
     this.#latent.seen(node, this.#options.clock.wallMs());
-    if (!this.#isPulling) void this.#attempt("spores not pulled", () => this.#pull(node));
+    void this.#attempt("spores not pulled", () => this.#puller.linkUp(node));
   }
 
   /** Leadership of the primary changed: a new leader proves itself at once. */
@@ -332,26 +334,6 @@ export class Discovery {
     };
     const seeds = await this.#seeds.read(this.#prover.context(), meet);
     this.#seedProof = seeds[0]?.proof ?? null;
-  }
-
-  async #pullFromAny(): Promise<void> {
-    const linked = this.#options.links.linked();
-    if (linked.length === 0 || this.#isPulling) return;
-    const node = linked[this.#options.random.below(linked.length)];
-    if (node !== undefined) await this.#pull(node);
-  }
-
-  async #pull(node: NodeId): Promise<void> {
-    this.#isPulling = true;
-    try {
-      const nothing = new Uint8Array(0);
-      const { links } = this.#options;
-      const reply = await links.request(node, RECORDS_METHOD, nothing, PULL_TIMEOUT_MS);
-      if (this.#stopped) return;
-      if (this.#intake.takeBundle(decodeBundle(reply), node)) this.#noteChange();
-    } finally {
-      this.#isPulling = false;
-    }
   }
 
   /** The cache is a help, not a need: a damaged one is told and left. */
