@@ -219,8 +219,7 @@ export class MemoryNetwork {
       deliversLate: false,
     };
     this.#links.set(pairKey(dialler.node, listener.node), link);
-    dialler.linked(link, listener.hello);
-    // The listener's side hears of it first on its own wire, before any message.
+    // The listener's side hears of it first on its own wire, before what the dialler sends at once.
     const upAtMs = this.scheduler.nowMs + this.delayMs(dialler.node, listener.node);
     link.directions[0].lastAtMs = upAtMs;
     listener.host.enterAt(upAtMs, () => {
@@ -228,6 +227,7 @@ export class MemoryNetwork {
       link.isAccepted = true;
       listener.linked(link, dialler.hello);
     });
+    dialler.linked(link, listener.hello);
   }
 
   #break(link: Link, reason: string, seenAfterMs: number): void {

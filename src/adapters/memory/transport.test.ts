@@ -36,7 +36,10 @@ function makeNode(node: NodeId, network: MemoryNetwork, events: string[]) {
   const transport = new MemoryTransport({ network, host, hello });
   const handler: TransportHandler = {
     admit: () => ({ ok: true }),
-    linkUp: (peer) => void events.push(`${node} up ${peer.node}`),
+    linkUp: (peer) => {
+      events.push(`${node} up ${peer.node}`);
+      transport.send(peer.node, "greeting", utf8("hello"), 0);
+    },
     linkDown: (peer) => void events.push(`${node} down ${peer}`),
     message: (from, channel, payload) =>
       void events.push(`${node} ${channel} ${new TextDecoder().decode(payload)} of ${from}`),
@@ -55,6 +58,13 @@ const upOf = (events: readonly string[]) => events.filter((event) => event.inclu
 test("two nodes that want each other get one link and both hear of it", () => {
   const { events } = makePair();
   expect(upOf(events).sort()).toEqual(["a up b", "b up a"]);
+});
+
+test("what is sent the moment a link is up arrives after the other side has heard of it", () => {
+  const { events } = makePair();
+  const of = (node: string) => events.filter((event) => event.startsWith(node));
+  expect(of("a")).toEqual(["a up b", "a greeting hello of b"]);
+  expect(of("b")).toEqual(["b up a", "b greeting hello of a"]);
 });
 
 test("messages on a link arrive in order", () => {
