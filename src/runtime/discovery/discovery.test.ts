@@ -1,7 +1,12 @@
 import { drainMicrotasks } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import { asTerm, errorCodeOf } from "../../base/index.ts";
-import { encodeSignedRecord, openSeedSpore, type SeedSpore } from "../../domain/spore/index.ts";
+import {
+  decodeSignedRecord,
+  encodeSignedRecord,
+  openSeedSpore,
+  type SeedSpore,
+} from "../../domain/spore/index.ts";
 import { keyOf } from "../../domain/spore/testing/spore-world.ts";
 import { decodeBundle, encodeBundle } from "./spore-bundle.ts";
 import { DiscoveryWorld, FakeSeed, type TestNode } from "./testing/discovery-world.ts";
@@ -130,6 +135,27 @@ describe("discovery without gossip", () => {
     drainMicrotasks();
     expect(again.told).toHaveLength(2);
     expect(again.discovery.status().cached).toBe(3);
+  });
+
+  test("where a linked node is now is on disk at once", () => {
+    const world = new DiscoveryWorld(2);
+    world.gossipWorks = false;
+    world.startAll();
+    const [one, other] = [world.node(0), world.node(1)];
+    const kept = () =>
+      decodeBundle(one.cache.content ?? encodeBundle({ records: [], proof: null }, 10_000))
+        .records.map(({ record }) => decodeSignedRecord(record).record)
+        .filter(({ node }) => node === other.key.nodeId)
+        .flatMap(({ addresses }) => addresses);
+    world.clock.advance(1_000);
+    world.link(one, other);
+    world.clock.advance(0);
+    expect(kept()).toEqual(["10.0.0.2:9090"]);
+    other.addresses = ["10.0.7.2:9090"];
+    world.clock.advance(6_000);
+    world.link(one, other);
+    world.clock.advance(0);
+    expect(kept()).toEqual(["10.0.7.2:9090"]);
   });
 
   test("a damaged cache is left alone", async () => {

@@ -46,7 +46,12 @@ import { RECORDS_METHOD, RecordPuller } from "./record-puller.ts";
 import { Repeat } from "./repeat.ts";
 import { SeedKeeper, type SeedStatus } from "./seed-keeper.ts";
 import { SelfRecord } from "./self-record.ts";
-import { BUNDLE_BYTES_MAX, decodeBundle, encodeBundle } from "./spore-bundle.ts";
+import {
+  BUNDLE_BYTES_MAX,
+  decodeBundle,
+  encodeBundle,
+  type SporeBundle,
+} from "./spore-bundle.ts";
 import { SporeIntake } from "./spore-intake.ts";
 
 export interface DiscoveryOptions {
@@ -141,9 +146,7 @@ export class Discovery {
       self: this.#self,
     });
     this.#seeds = new SeedKeeper(options.seeds, clock, logger);
-    this.#puller = new RecordPuller(options, (bundle, from) => {
-      if (!this.#stopped && this.#intake.takeBundle(bundle, from)) this.#noteChange();
-    });
+    this.#puller = new RecordPuller(options, (bundle, from) => this.#pulled(bundle, from));
     this.#repeats = [
       this.#repeat(CHANGE_INTERVAL_MS, () => this.#publishIfDue()),
       this.#repeat(PROOF_INTERVAL_MS, () => this.#proveAndSeed()),
@@ -296,6 +299,15 @@ export class Discovery {
     this.#latent.merge(signed, clock.wallMs());
     if (hasChanged) this.#noteChange();
     await gossip?.publish(RECORDS_TOPIC, encodeSignedRecord(signed));
+  }
+
+  #pulled(bundle: SporeBundle, from: NodeId): void {
+    if (this.#stopped) return;
+    const placeOf = () => this.#latent.get(from)?.signed.record.addresses.join();
+    const before = placeOf();
+    if (this.#intake.takeBundle(bundle, from)) this.#noteChange();
+    // If both lose power and one moves, nobody but this disk may know where the other is.
+    if (placeOf() !== before) void this.#attempt("spores not saved", () => this.#saveCache());
   }
 
   async #proveAndSeed(): Promise<void> {
