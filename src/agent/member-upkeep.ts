@@ -211,8 +211,6 @@ export class MemberUpkeep {
   /** Where the next start looks first; a full disk costs that start some time, and nothing else. */
   #cache(list: MemberList): void {
     const { directory, host } = this.#core;
-    const cached = directory.read(MEMBERS_FILE);
-    if (cached !== null && isOlder(list, decodeMemberList(cached))) return;
     try {
       directory.write(MEMBERS_FILE, encodeMemberList(list));
     } catch (error) {
@@ -220,13 +218,4 @@ export class MemberUpkeep {
       host.logger.warn("member list not kept", { reason: messageOf(error) });
     }
   }
-}
-
-/**
- * Whether a list misses somebody of the other who neither left nor was removed: an own replica that is behind after a
- * power cut must not make the next start forget where the others are.
- */
-function isOlder(list: MemberList, other: MemberList): boolean {
-  const known = new Set([...list.members, ...list.revoked].map(({ id }) => id));
-  return other.members.some(({ id }) => !known.has(id));
 }

@@ -54,4 +54,20 @@ export const FOUND_BUGS: readonly FoundBug[] = [
     seed: 81187,
     bug: "a new leader of main, whose list was behind, gave a vote to one who was off the list",
   },
+  {
+    seed: 101595,
+    bug: "a replica that was installing a snapshot took the only voter of system for out of it: it was removed",
+  },
+  {
+    seed: 100395,
+    bug: "a node that was linked while another was being asked was asked for its records by chance only",
+  },
+  {
+    seed: 81275,
+    bug: "the own replica's list, behind after a power cut, replaced the cached one that knew who had moved",
+  },
+  {
+    seed: 175,
+    bug: "a power cut forgot where a linked node had just said it is",
+  },
 ];

@@ -18,6 +18,7 @@ import {
   announcementShape,
   MEMBER_LIST_SIZE_BYTES_MAX,
   type MemberList,
+  memberListFields,
   memberListShape,
 } from "./member.ts";
 
@@ -125,10 +126,7 @@ export function encodeEnrolContent(content: EnrolContent): Uint8Array {
     genesis: content.genesis,
     isolationKey: content.isolationKey,
     grant: content.grant,
-    members: {
-      members: content.members.members.map((member) => ({ ...member })),
-      revoked: content.members.revoked.map((one) => ({ ...one })),
-    },
+    members: memberListFields(content.members),
     groups: content.groups,
   });
 }

@@ -259,7 +259,7 @@ export class Enrolment {
       joinedAtMs: grant.issuedAtMs,
     };
     const revoked = list.revoked.filter((one) => one.id !== grant.member);
-    return { members: [...others, member], revoked };
+    return { members: [...others, member], revoked, asOf: list.asOf };
   }
 }
 

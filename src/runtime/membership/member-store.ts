@@ -106,6 +106,8 @@ export class MemberStore {
 
   /** All members and all who were, as this replica has them. Null before `initialise` reached it. */
   async readAll(): Promise<MemberList | null> {
+    // Asked before the list is read, which may hold more by then, never less.
+    const asOf = this.#sql.appliedIndex();
     const result = await this.#read(
       plainProgram(
         statement("SELECT count(*) FROM sqlite_schema WHERE name = '_mycelium_revoked'"),
@@ -118,6 +120,7 @@ export class MemberStore {
     return {
       members: memberRowsOf(result, 1).map(memberOfRow),
       revoked: memberRowsOf(result, 2).map(revokedOfRow),
+      asOf,
     };
   }
 

@@ -1,6 +1,6 @@
 /** A member of the network as all nodes know it, and the codec of member lists. */
 
-import type { NodeId } from "../../base/index.ts";
+import { asLogIndex, type LogIndex, type NodeId } from "../../base/index.ts";
 import {
   type NodeClass,
   type NodeRole,
@@ -13,6 +13,7 @@ import {
 } from "../../domain/identity/index.ts";
 import { VALIDATOR_WEIGHT_MAX } from "../../domain/trust/index.ts";
 import {
+  added,
   decodeCbor,
   encodeCbor,
   integer,
@@ -60,6 +61,11 @@ export interface RevokedNode {
 export interface MemberList {
   readonly members: readonly Member[];
   readonly revoked: readonly RevokedNode[];
+  /**
+   * It holds at least what the log of `system` says up to this index: of two lists the one with the higher index is the
+   * newer. 0 in what release 0.1 wrote: nobody knows.
+   */
+  readonly asOf: LogIndex;
 }
 
 export const MEMBERS_MAX = 10_000;
@@ -102,14 +108,21 @@ export const memberShape: Shape<Member> = object({
 export const memberListShape: Shape<MemberList> = object({
   members: list(memberShape, MEMBERS_MAX),
   revoked: list(object({ id: nodeIdShape, reason: oneOf("left", "removed") }), MEMBERS_MAX),
+  asOf: added(mapped(integer(), asLogIndex), asLogIndex(0)),
 });
 
 /** For nodes that hold no replica of `system`, and for the cache on disk. */
-export function encodeMemberList(members: MemberList): Uint8Array {
-  return encodeCbor({
-    members: members.members.map((member) => ({ ...member })),
-    revoked: members.revoked.map((one) => ({ ...one })),
-  });
+export function encodeMemberList(list: MemberList): Uint8Array {
+  return encodeCbor(memberListFields(list));
+}
+
+/** The list as a part of what is encoded. */
+export function memberListFields({ members, revoked, asOf }: MemberList) {
+  return {
+    members: members.map((member) => ({ ...member })),
+    revoked: revoked.map((one) => ({ ...one })),
+    asOf,
+  };
 }
 
 /** Throws MALFORMED. Bound the size by MEMBER_LIST_SIZE_BYTES_MAX before. */

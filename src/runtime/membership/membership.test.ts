@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import { asLogIndex } from "../../base/index.ts";
 import type { NodeKey } from "../../domain/identity/index.ts";
+import { decodeMemberList } from "./member.ts";
 import { REVOKED_MAX } from "./member-store.ts";
 import { announcement, key, NOW, root, World } from "./member-world.test.ts";
 
@@ -64,14 +66,36 @@ describe("Membership", () => {
   test("a list that is behind loses nobody, and one that names who left does", async () => {
     const { members } = (await world.join(await world.invite(), key(2))).members;
     const { membership } = world;
-    const old = { members: members.slice(0, 1), revoked: [] };
-    membership.replace({ members, revoked: [] });
+    const old = { members: members.slice(0, 1), revoked: [], asOf: asLogIndex(0) };
+    membership.replace({ ...old, members });
     membership.replace(old);
     expect(membership.peers().map((peer) => peer.node)).toEqual([key(2).nodeId]);
     expect(membership.isValidator(key(2).nodeId)).toBe(true);
     membership.replace({ ...old, revoked: [{ id: key(2).nodeId, reason: "left" }] });
     expect(membership.peers()).toEqual([]);
     expect(membership.isValidator(key(2).nodeId)).toBe(false);
+  });
+
+  test("a list of an earlier index of the log replaces none of a later one", async () => {
+    const { members } = (await world.join(await world.invite(), key(2))).members;
+    const { membership } = world;
+    const at = (index: number, addresses: string[]) => ({
+      members: members.map((member) => ({ ...member, addresses })),
+      revoked: [],
+      asOf: asLogIndex(index),
+    });
+    const known = () => membership.peers().flatMap(({ addresses }) => addresses);
+    membership.replace(at(7, ["10.0.0.7:1"]));
+    membership.replace(at(6, ["10.0.0.6:1"]));
+    expect(known()).toEqual(["10.0.0.7:1"]);
+    membership.replace(at(9, ["10.0.0.7:1"]));
+    membership.replace(at(8, ["10.0.0.8:1"]));
+    expect(known()).toEqual(["10.0.0.7:1"]);
+    expect(decodeMemberList(membership.encodedList())).toEqual(at(9, ["10.0.0.7:1"]));
+    membership.replace(at(9, ["10.0.0.9:1"]));
+    expect(known()).toEqual(["10.0.0.9:1"]);
+    membership.replace(at(0, ["10.0.0.1:1"]));
+    expect(known()).toEqual(["10.0.0.1:1"]);
   });
 
   test("tells listeners of each change once", async () => {

@@ -3,7 +3,14 @@
  * one holds no replica), and asked on every link.
  */
 
-import { errorCodeOf, formatDurationMs, messageOf, type NodeId } from "../../base/index.ts";
+import {
+  asLogIndex,
+  equalBytes,
+  errorCodeOf,
+  formatDurationMs,
+  messageOf,
+  type NodeId,
+} from "../../base/index.ts";
 import {
   CLOCK_TOLERANCE_MS,
   type Grant,
@@ -24,7 +31,7 @@ export interface MembershipOptions {
   readonly read: () => Promise<MemberList | null>;
 }
 
-const EMPTY: MemberList = { members: [], revoked: [] };
+const EMPTY: MemberList = { members: [], revoked: [], asOf: asLogIndex(0) };
 
 /** A member that the list does not name yet. */
 interface Newcomer {
@@ -42,7 +49,10 @@ export class Membership {
    */
   readonly #newcomers = new Map<NodeId, Newcomer>();
   #list = EMPTY;
-  #encoded: Uint8Array = encodeMemberList(EMPTY);
+  /** The list but for its index: what has to differ for a change. */
+  #content = contentOf(EMPTY);
+  /** Null until it is asked for. */
+  #encoded: Uint8Array | null = null;
   #byId: ReadonlyMap<string, Member> = new Map();
   #revoked: ReadonlyMap<string, "left" | "removed"> = new Map();
   #refreshing: Promise<void> | null = null;
@@ -58,6 +68,7 @@ export class Membership {
 
   /** The list as others are sent it. */
   encodedList(): Uint8Array {
+    this.#encoded ??= encodeMemberList(this.#list);
     return this.#encoded;
   }
 
@@ -93,15 +104,27 @@ export class Membership {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Takes a list from elsewhere: an enrolment's reply, the cache, a validator. */
+  /**
+   * Takes a list from the own replica, the cache or a validator, unless it is known to be older: a replica that is behind
+   * after a power cut must not bring back addresses that others have left, or members who left.
+   */
   replace(list: MemberList): void {
-    const encoded = encodeMemberList(list);
-    if (Buffer.compare(encoded, this.#encoded) === 0) return;
+    const { asOf } = this.#list;
+    if (list.asOf !== 0 && list.asOf < asOf) return;
+    const content = contentOf(list);
+    const isSame = equalBytes(content, this.#content);
+    if (isSame && list.asOf <= asOf) return;
+    this.#encoded = null;
+    if (isSame) this.#list = list;
+    else this.#take(list, content);
+  }
+
+  #take(list: MemberList, content: Uint8Array): void {
     for (const { id, role, addresses } of this.#list.members) {
       this.#newcomers.set(id, { role, addresses });
     }
     this.#list = list;
-    this.#encoded = encoded;
+    this.#content = content;
     this.#byId = new Map(list.members.map((member) => [member.id, member]));
     this.#revoked = new Map(list.revoked.map((one) => [one.id, one.reason]));
     for (const id of this.#newcomers.keys()) {
@@ -177,6 +200,10 @@ export class Membership {
       if (list !== null) this.replace(list);
     }
   }
+}
+
+function contentOf(list: MemberList): Uint8Array {
+  return encodeMemberList({ ...list, asOf: EMPTY.asOf });
 }
 
 /** Only as many as may join between two refreshes. */

@@ -1,5 +1,6 @@
 /** Enrolment over HTTP, and members as shard `system`, caches and answers to other nodes have them. */
 
+import { asLogIndex } from "../../../src/base/index.ts";
 import {
   decodeEnrolContent,
   decodeEnrolReply,
@@ -58,6 +59,7 @@ const MEMBERS: MemberList = {
     },
   ],
   revoked: [{ id: third, reason: "removed" }],
+  asOf: asLogIndex(41),
 };
 
 export const membershipSamples: readonly Sample[] = [
