@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import { asNodeId, asReplicaId } from "../base/index.ts";
-import { type Configuration, EMPTY_CONFIGURATION, makeConfiguration } from "../domain/raft/index.ts";
+import {
+  type Configuration,
+  EMPTY_CONFIGURATION,
+  makeConfiguration,
+} from "../domain/raft/index.ts";
 import type { GroupStatus } from "../runtime/consensus/index.ts";
 import { groupStillWith } from "./group-exit.ts";
 import { MAIN } from "./groups.ts";

@@ -46,12 +46,7 @@ import { RECORDS_METHOD, RecordPuller } from "./record-puller.ts";
 import { Repeat } from "./repeat.ts";
 import { SeedKeeper, type SeedStatus } from "./seed-keeper.ts";
 import { SelfRecord } from "./self-record.ts";
-import {
-  BUNDLE_BYTES_MAX,
-  decodeBundle,
-  encodeBundle,
-  type SporeBundle,
-} from "./spore-bundle.ts";
+import { BUNDLE_BYTES_MAX, decodeBundle, encodeBundle, type SporeBundle } from "./spore-bundle.ts";
 import { SporeIntake } from "./spore-intake.ts";
 
 export interface DiscoveryOptions {
