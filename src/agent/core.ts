@@ -15,7 +15,6 @@ import {
   asRequestId,
   assert,
   errorCodeOf,
-  fromUtf8,
   type GroupId,
   MyceliumError,
   messageOf,
@@ -43,7 +42,7 @@ import type { Host } from "./host.ts";
 import { linkTransport } from "./link-transport.ts";
 import { Links } from "./links.ts";
 import { logLost } from "./log-loss.ts";
-import { FORGOTTEN_FILE, type NodeState, replicaLifeOf } from "./node-state.ts";
+import { forgottenReason, type NodeState, replicaLifeOf } from "./node-state.ts";
 import { ownDatabase } from "./own-database.ts";
 import { EMPTY_REASON, lacksState, otherReplicas, refillFrom } from "./refill.ts";
 import { consensusSettings, shardLimits } from "./settings.ts";
@@ -152,8 +151,8 @@ async function openLog(
   directory: StateDirectory,
   groups: readonly GroupId[],
 ): Promise<void> {
-  const forgotten = directory.read(FORGOTTEN_FILE);
-  if (forgotten !== null) throw logLost(new MyceliumError("STATE_CORRUPT", fromUtf8(forgotten)));
+  const forgotten = forgottenReason(directory);
+  if (forgotten !== null) throw logLost(new MyceliumError("STATE_CORRUPT", forgotten));
   try {
     const recovered = await consensus.start();
     const gone = groups.find((group) => !recovered.some((one) => one.group === group));

@@ -4,7 +4,7 @@
  */
 
 import { StateDirectory } from "../adapters/state/index.ts";
-import { MyceliumError, type NodeId } from "../base/index.ts";
+import { errorCodeOf, fromUtf8, MyceliumError, type NodeId, utf8 } from "../base/index.ts";
 import {
   decodeNetwork,
   isolationKeyHash,
@@ -25,7 +25,7 @@ export const MEMBERS_FILE = "members.cbor";
 /** Which life of its replicas this is; not there in the first. */
 export const REPLICA_FILE = "replica.life";
 
-/** Why this node must not go on as the replicas it was; there until it is those of its next life. */
+/** Says why this node must not go on as the replicas it was; there until it is those of its next life. */
 export const FORGOTTEN_FILE = "replica.forgotten";
 
 /** Everything a node's state consists of: what `leave --wipe` and a failed first start remove. */
@@ -98,6 +98,30 @@ export function replicaLifeOf(directory: StateDirectory): number {
     "STATE_CORRUPT",
     `Cannot run: ${directory.file(REPLICA_FILE)} holds no number; restore the directory, or remove this node from ` +
       "the network and let it join anew from an empty one",
+  );
+}
+
+/**
+ * Notes that this node must not go on as the replicas it was; durable when it returns. On a full disk without the reason:
+ * a file without content needs no room.
+ */
+export function noteForgotten(directory: StateDirectory, reason: string): void {
+  try {
+    directory.write(FORGOTTEN_FILE, utf8(reason));
+  } catch (error) {
+    if (errorCodeOf(error) !== "DISK_FULL") throw error;
+    directory.write(FORGOTTEN_FILE, new Uint8Array(0));
+  }
+}
+
+/** What was noted so; null when nothing was. */
+export function forgottenReason(directory: StateDirectory): string | null {
+  const content = directory.read(FORGOTTEN_FILE);
+  if (content === null) return null;
+  if (content.length > 0) return fromUtf8(content);
+  return (
+    "Cannot go on as the replicas that this node was: others have promises of theirs of which this state directory " +
+    "knows nothing; it was put back from an older copy. It begins anew as an empty replica; nothing is to be done"
   );
 }
 

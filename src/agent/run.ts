@@ -11,7 +11,7 @@ import {
   type SystemdNotifier,
 } from "../adapters/host/index.ts";
 import { StateDirectory } from "../adapters/state/index.ts";
-import { errorCodeOf, MyceliumError, messageOf, toHex, utf8 } from "../base/index.ts";
+import { errorCodeOf, MyceliumError, messageOf, toHex } from "../base/index.ts";
 import { type ConfigView, VERSION } from "../domain/api/index.ts";
 import type { Config } from "../domain/config/index.ts";
 import { verifyGrant } from "../domain/identity/index.ts";
@@ -23,7 +23,7 @@ import type { Host } from "./host.ts";
 import { IdleTrim, type OwnProcess } from "./idle-trim.ts";
 import { initNetwork, removeNode } from "./init.ts";
 import { readMemberList } from "./member-upkeep.ts";
-import { FORGOTTEN_FILE, loadNodeState, type NodeState } from "./node-state.ts";
+import { loadNodeState, type NodeState, noteForgotten } from "./node-state.ts";
 import { leftSuffix } from "./own-database.ts";
 import { openInSomeLife } from "./replica-life.ts";
 import { type Launch, type OwnSlots, ownSlots } from "./slots.ts";
@@ -152,8 +152,13 @@ async function serve(
       end({ kind: "restart" });
     },
     onForgotten: (error) => {
-      directory.write(FORGOTTEN_FILE, utf8(error.message));
-      end({ kind: "restart" });
+      try {
+        noteForgotten(directory, error.message);
+        end({ kind: "restart" });
+      } catch (cause) {
+        // Not the fault of the peer that told it, whose message is being handled here.
+        bare.onFatal(cause);
+      }
     },
     onRefill: (reason) => {
       bare.logger.error("database damaged, it is filled from the log", { reason });

@@ -105,12 +105,19 @@ export class Lab {
     return machine;
   }
 
-  /** A network of voters. */
-  async cluster(count: number, settings: Settings = {}): Promise<Cluster> {
+  /** A network of voters, the last of them in these state directories. */
+  async cluster(
+    count: number,
+    settings: Settings = {},
+    lastStates: readonly string[] = [],
+  ): Promise<Cluster> {
     const places = await Promise.all(Array.from({ length: count }, freePlace));
+    const directory = join(this.directory, "cluster");
+    const names = Array.from({ length: count - lastStates.length }, (_, i) => `n${i}`);
     const cluster = await Cluster.form({
       executable: EXECUTABLE,
-      directory: join(this.directory, "cluster"),
+      directory,
+      states: [...names.map((name) => join(directory, name)), ...lastStates],
       network: { places, cuts: null, close: () => {} },
       settings: { ...QUIET, ...settings },
       onDeath: (what) => void this.deaths.push(what),
