@@ -151,10 +151,11 @@ function tryOnMachines(keys: KeyDirectory): void {
   for (const arch of architectures()) {
     console.log(`installing this checkout on Debian machines, linux-${arch}`);
     const script = join(ROOT, "test", "rootfs", "main.ts");
-    const { status } = spawnSync(process.execPath, [script, "--arch", arch], { stdio: "inherit" });
+    const words = [script, "--required", "--arch", arch];
+    const { status } = spawnSync(process.execPath, words, { stdio: "inherit" });
     if (status !== 0) {
       throw new Error(
-        `Cannot release: the installation on linux-${arch} failed, see above; nothing was published`,
+        `Cannot release: this checkout was not installed on linux-${arch}, see above; nothing was published`,
       );
     }
   }
