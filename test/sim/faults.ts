@@ -287,8 +287,10 @@ export class Faults {
   #allVotersRun(): boolean {
     const leader = this.#world.leaderOf(MAIN)?.process?.replica(MAIN);
     const running = this.#world.machines.map(({ process }) => process?.replica(MAIN)?.id);
-    const voters = leader?.configuration.voters ?? [];
-    return voters.length > 0 && voters.every(({ replica }) => running.includes(replica));
+    if (leader === null || leader === undefined) return false;
+    // Between two configurations both count.
+    const { outgoing, voters } = leader.configuration;
+    return [...voters, ...outgoing].every(({ replica }) => running.includes(replica));
   }
 
   /** A page of one replica's database is damaged; others hold what it held. */
