@@ -38,14 +38,14 @@ export class ClockCheck {
 
   /** How far this clock is ahead of the peers' median; null while it agrees or there is no peer. */
   offMs(): number | null {
-    const sorted = this.#aheadMs();
+    const sorted = this.#aheadMs([]);
     const median = sorted[Math.floor(sorted.length / 2)];
     return median === undefined || Math.abs(median) <= OFF_MAX_MS ? null : median;
   }
 
   /** How far this clock is ahead of the median of all, this one included; of two middles the nearer one counts. */
   aheadOfAllMs(): number {
-    return nearestMiddle([...this.#aheadMs(), 0]);
+    return nearestMiddle(this.#aheadMs([0]));
   }
 
   /** The same of a peer whose clock shows `saidMs` now; 0 where that cannot be told, as with two members. */
@@ -53,21 +53,28 @@ export class ClockCheck {
     const others = [...this.#origins].filter(([node]) => node !== peer);
     const monotonicMs = this.#clock.monotonicMs();
     const clocks = [this.#clock.wallMs(), ...others.map(([, origin]) => origin + monotonicMs)];
-    const aheadMs = nearestMiddle([...clocks.map((clockMs) => saidMs - clockMs), 0]);
+    const aheadMs = nearestMiddle(
+      [...clocks.map((clockMs) => saidMs - clockMs), 0].sort(ascending),
+    );
     if (Math.abs(aheadMs) > OFF_MAX_MS) this.#isDoubted = true;
     return aheadMs;
   }
 
-  /** Of each peer, ascending. */
-  #aheadMs(): number[] {
+  /** Of each peer, ascending, `own` among them. */
+  #aheadMs(own: readonly number[]): number[] {
     const originMs = this.#clock.wallMs() - this.#clock.monotonicMs();
-    return [...this.#origins.values()].map((origin) => originMs - origin).sort((a, b) => a - b);
+    const aheadMs = [...own];
+    for (const origin of this.#origins.values()) aheadMs.push(originMs - origin);
+    return aheadMs.sort(ascending);
   }
 }
 
+function ascending(a: number, b: number): number {
+  return a - b;
+}
+
 /** The median; of two middles the one nearer to 0. */
-function nearestMiddle(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+function nearestMiddle(sorted: readonly number[]): number {
   const low = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
   const high = sorted[Math.floor(sorted.length / 2)] ?? 0;
   return Math.abs(low) < Math.abs(high) ? low : high;

@@ -24,13 +24,7 @@ import {
   toHex,
 } from "../base/index.ts";
 import type { Config } from "../domain/config/index.ts";
-import {
-  type Grant,
-  publicKeyOfNodeId,
-  sign,
-  verify,
-  verifyGrant,
-} from "../domain/identity/index.ts";
+import { type Grant, sign, verifyGrant, verifyOfNode } from "../domain/identity/index.ts";
 import type { GroupLog, SqlService } from "../ports/index.ts";
 import { Consensus } from "../runtime/consensus/index.ts";
 import { MemberStore, Membership } from "../runtime/membership/index.ts";
@@ -262,10 +256,7 @@ function shardOptions(
     authority: {
       node: self,
       sign: (payload) => sign(state.key, payload),
-      verify: (author, payload, signature) => {
-        const key = publicKeyOfNodeId(author);
-        return key !== null && verify(key, payload, signature);
-      },
+      verify: verifyOfNode,
       mayWrite: (author) =>
         author === self ? grant.role === "validator" : membership.isValidator(author),
     },

@@ -74,9 +74,13 @@ export class InvariantError extends Error {
   }
 }
 
-/** Throws `InvariantError` unless `condition` holds. For bugs only, never for what a peer or a person sent. */
-export function assert(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new InvariantError(message);
+/**
+ * Throws `InvariantError` unless `condition` holds. For bugs only, never for what a peer or a person sent. `found` is
+ * put behind the message: where much depends on speed, a message made in advance costs more than the check.
+ */
+export function assert(condition: unknown, message: string, found?: unknown): asserts condition {
+  if (condition) return;
+  throw new InvariantError(found === undefined ? message : `${message}: found ${String(found)}`);
 }
 
 /** The value, where `undefined` or `null` would be a bug. */

@@ -42,8 +42,8 @@ export class PrometheusMetrics implements Metrics {
     }
     histogram.count++;
     histogram.sum += seconds;
-    const bucket = BUCKETS.findIndex((bound) => seconds <= bound);
-    if (bucket >= 0) histogram.counts[bucket] = (histogram.counts[bucket] ?? 0) + 1;
+    const bucket = bucketOf(seconds);
+    if (bucket < BUCKETS.length) histogram.counts[bucket] = (histogram.counts[bucket] ?? 0) + 1;
   }
 
   /** All series, grouped by name with their types. */
@@ -69,6 +69,13 @@ export class PrometheusMetrics implements Metrics {
     this.#counters.set(DROPPED, (this.#counters.get(DROPPED) ?? 0) + 1);
     return false;
   }
+}
+
+/** The first whose bound is not passed; the number of buckets for none. */
+function bucketOf(seconds: number): number {
+  let bucket = 0;
+  while (seconds > (BUCKETS[bucket] ?? Number.POSITIVE_INFINITY)) bucket++;
+  return bucket;
 }
 
 function seriesOf(name: string, labels?: Labels): string {

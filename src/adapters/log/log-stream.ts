@@ -78,7 +78,9 @@ export class LogStream {
   plan(operations: readonly Operation[]): PlannedBatch {
     const changes = operations.map((operation) => operation.change);
     const before = this.#segments.current;
-    const segment = this.#segments.forBatch(changes.reduce((sum, each) => sum + sizeOf(each), 0));
+    let sizeBytes = 0;
+    for (const change of changes) sizeBytes += sizeOf(change);
+    const segment = this.#segments.forBatch(sizeBytes);
     const states = this.#states();
     const moved = changes.flatMap((change) => this.#readMoves(change));
     for (const change of changes) this.#applyMetadata(change, segment);
@@ -227,7 +229,7 @@ export class LogStream {
     const { writes, moved, metadata } = content;
     let sizeBytes = BATCH_HEAD_BYTES + states.length * GROUP_STATE_BYTES;
     for (const write of writes) sizeBytes += recordBytes(write.entries);
-    sizeBytes += recordBytes(moved.map((each) => each.entry));
+    for (const { entry } of moved) sizeBytes += recordSizeBytes(entry);
     if (metadata !== null) sizeBytes += RECORD_HEAD_BYTES + metadata.length;
     const writer = new BatchWriter(sizeBytes, segment.end, states);
     for (const write of writes) this.#addEntries(writer, segment, write);
@@ -288,7 +290,13 @@ function writesOf(change: Change): readonly StreamWrite[] {
 }
 
 function recordBytes(entries: readonly LogEntry[]): number {
-  return entries.reduce((sum, each) => sum + RECORD_HEAD_BYTES + each.payload.length, 0);
+  let sizeBytes = 0;
+  for (const entry of entries) sizeBytes += recordSizeBytes(entry);
+  return sizeBytes;
+}
+
+function recordSizeBytes({ payload }: LogEntry): number {
+  return RECORD_HEAD_BYTES + payload.length;
 }
 
 /** Near enough to choose a segment. */

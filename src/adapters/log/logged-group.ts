@@ -42,7 +42,7 @@ export class LoggedGroup {
     );
     this.#truncateFrom(first.index);
     for (const entry of entries) {
-      assert(entry.index === this.lastIndex + 1, `entries of ${this.id} are not consecutive`);
+      assert(entry.index === this.lastIndex + 1, "entries are not consecutive", this.id);
       this.#cached.push(entry);
       this.cachedBytes += costBytes(entry);
       this.lastIndex++;

@@ -43,6 +43,10 @@ export class Operation {
     this.#settle = { resolve, reject };
   }
 
+  get isWrite(): boolean {
+    return this.change.kind === "write";
+  }
+
   resolve(): void {
     this.#settle.resolve();
   }

@@ -253,14 +253,13 @@ export class SegmentLogStore implements LogStore {
 
   /** The writes at the head of the queue, or one operation of another kind. */
   #planNext(): PlannedBatch {
-    const isWrite = (operation: Operation) => operation.change.kind === "write";
     let count = 0;
     let sizeBytes = 0;
     for (const operation of this.#queue) {
       sizeBytes += operation.sizeBytes;
-      if (count > 0 && (!isWrite(operation) || sizeBytes > BATCH_BYTES_MAX)) break;
+      if (count > 0 && (!operation.isWrite || sizeBytes > BATCH_BYTES_MAX)) break;
       count++;
-      if (!isWrite(operation)) break;
+      if (!operation.isWrite) break;
     }
     const batch = this.#opened().stream.plan(this.#queue.slice(0, count));
     this.#queue.splice(0, count);

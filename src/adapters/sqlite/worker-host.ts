@@ -117,7 +117,7 @@ class WorkerThread {
       this.#waiting.set(id, { resolve, reject });
       if (this.#waiting.size === 1) this.#worker.ref();
       this.#outgoing.push(message);
-      if (this.#outgoing.length === 1) queueMicrotask(() => this.#post());
+      if (this.#outgoing.length === 1) queueMicrotask(this.#post);
     });
   }
 
@@ -126,11 +126,11 @@ class WorkerThread {
     this.#worker.terminate();
   }
 
-  #post(): void {
+  readonly #post = (): void => {
     const calls = this.#outgoing;
     this.#outgoing = [];
     if (this.#ended === null) this.#worker.postMessage(calls);
-  }
+  };
 
   #settle(answer: AnswerMessage): void {
     const waiting = this.#waiting.get(answer.id);

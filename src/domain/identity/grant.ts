@@ -46,7 +46,7 @@ import {
   type JoinStatement,
   joinStatementSignedBy,
 } from "./join-statement.ts";
-import { type NodeKey, publicKeyOfNodeId, sign, verify } from "./keys.ts";
+import { type NodeKey, publicKeyOfNodeId, sign, verifyOfNode } from "./keys.ts";
 
 /** What a sponsor says of a key. */
 export interface GrantStatement {
@@ -238,8 +238,7 @@ function sponsorProblem(
   if (statement.networkId !== network.id) {
     return { ok: false, code: "WRONG_NETWORK", reason: "the grant is of another network" };
   }
-  const key = publicKeyOfNodeId(sponsor.member);
-  if (key === null || !verify(key, tagged(PURPOSE, part.payload), part.signature)) {
+  if (!verifyOfNode(sponsor.member, tagged(PURPOSE, part.payload), part.signature)) {
     return refused("its sponsor's signature does not fit");
   }
   if (sponsor.tier >= statement.tier) {

@@ -62,6 +62,7 @@ export {
   SIGNATURE_SIZE_BYTES,
   sign,
   verify,
+  verifyOfNode,
 } from "./keys.ts";
 export { BOX_OVERHEAD_BYTES, boxPublicKey, openBox, sealBox } from "./sealed-box.ts";
 export {

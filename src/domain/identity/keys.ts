@@ -91,7 +91,15 @@ export function sign(key: NodeKey, message: Uint8Array): Uint8Array {
 export function verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== KEY_SIZE_BYTES || signature.length !== SIGNATURE_SIZE_BYTES)
     return false;
-  const parsed = parsedPublicKey(publicKey);
+  const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length);
+  const parsed = parsedKey(name.toString("latin1"), () => publicKey);
+  return parsed !== null && nativeVerify(null, message, parsed, signature);
+}
+
+/** The same for the key inside a node id; false for a text that is none. */
+export function verifyOfNode(node: string, message: Uint8Array, signature: Uint8Array): boolean {
+  if (signature.length !== SIGNATURE_SIZE_BYTES) return false;
+  const parsed = parsedKey(node, publicKeyOfNodeId);
   return parsed !== null && nativeVerify(null, message, parsed, signature);
 }
 
@@ -114,13 +122,12 @@ function privateKeyOf(seed: Uint8Array): KeyObject {
   return createPrivateKey({ key: der, format: "der", type: "pkcs8" });
 }
 
-function parsedPublicKey(publicKey: Uint8Array): KeyObject | null {
-  const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length).toString(
-    "latin1",
-  );
+/** By the node's id or the key's bytes as latin1, which are shorter. */
+function parsedKey(name: string, keyOf: (name: string) => Uint8Array | null): KeyObject | null {
   const known = publicKeys.get(name);
   if (known !== undefined) return known;
-  const parsed = parsePublicKey(publicKey);
+  const publicKey = keyOf(name);
+  const parsed = publicKey === null ? null : parsePublicKey(publicKey);
   if (parsed === null) return null;
   const oldest = publicKeys.keys().next();
   if (publicKeys.size >= PUBLIC_KEYS_MAX && !oldest.done) publicKeys.delete(oldest.value);

@@ -40,6 +40,8 @@ const KIND_NUMBER = new Map<string, number>(KINDS.map((kind, number) => [kind, n
 const ENTRY_KINDS = ["noop", "configuration", "command"] as const satisfies readonly EntryKind[];
 
 const natural = integer(0, INDEX_MAX);
+const kindNumber = integer(0, KINDS.length - 1);
+const entryKindNumber = integer(0, ENTRY_KINDS.length - 1);
 const life = integer(0, LIFE_MAX);
 const entryPayload = bytes(ENTRY_BYTES_MAX);
 const configurationPayload = bytes(CONFIGURATION_BYTES_MAX);
@@ -55,7 +57,7 @@ export function packMessage(message: Message): CborValue {
 /** Throws MALFORMED. `from` is the node the link belongs to, `to` this one. */
 export function unpackMessage(value: unknown, from: NodeId, to: NodeId): Message {
   if (!Array.isArray(value)) throw malformed("raft message", "a list", value);
-  const kind = KINDS[integer(0, KINDS.length - 1)(value[0], "raft message kind")];
+  const kind = KINDS[kindNumber(value[0], "raft message kind")];
   assert(kind !== undefined, "a kind in range has a name");
   const head = {
     from: replicaOfNode(from, life(value[1], "raft message sender")),
@@ -109,55 +111,89 @@ function messageOf(
   head: { readonly from: ReplicaId; readonly to: ReplicaId; readonly term: Term },
   value: readonly unknown[],
 ): Message {
-  const number = (at: number): number => natural(value[at], kind);
-  const index = (at: number): LogIndex => natural(value[at], kind) as LogIndex;
-  const term = (at: number): Term => natural(value[at], kind) as Term;
-  const isSet = (at: number): boolean => flag(value[at], kind);
+  const fields = new Fields(kind, value);
   switch (kind) {
     case "voteRequest":
       return {
         kind,
         ...head,
-        preVote: isSet(4),
-        transfer: isSet(5),
-        lastIndex: index(6),
-        lastTerm: term(7),
+        preVote: fields.isSet(4),
+        transfer: fields.isSet(5),
+        lastIndex: fields.index(6),
+        lastTerm: fields.term(7),
       };
     case "voteResponse":
-      return { kind, ...head, preVote: isSet(4), granted: isSet(5) };
+      return { kind, ...head, preVote: fields.isSet(4), granted: fields.isSet(5) };
     case "append": {
-      const prevIndex = index(4);
-      const prevTerm = term(5);
+      const prevIndex = fields.index(4);
+      const prevTerm = fields.term(5);
       const entries = unpackEntries(value[7], prevIndex, prevTerm, head.term);
-      return { kind, ...head, prevIndex, prevTerm, commit: index(6), entries };
+      return { kind, ...head, prevIndex, prevTerm, commit: fields.index(6), entries };
     }
     case "appendResponse": {
-      const rejected = isSet(5);
+      const rejected = fields.isSet(5);
       return {
         kind,
         ...head,
-        index: index(4),
+        index: fields.index(4),
         rejected,
-        hintIndex: rejected ? index(6) : (0 as LogIndex),
-        hintTerm: rejected ? term(7) : (0 as Term),
-        damaged: rejected && isSet(8),
+        hintIndex: rejected ? fields.index(6) : (0 as LogIndex),
+        hintTerm: rejected ? fields.term(7) : (0 as Term),
+        damaged: rejected && fields.isSet(8),
       };
     }
     case "heartbeat":
-      return { kind, ...head, commit: index(4), round: number(5), wantsReply: isSet(6) };
+      return {
+        kind,
+        ...head,
+        commit: fields.index(4),
+        round: fields.number(5),
+        wantsReply: fields.isSet(6),
+      };
     case "heartbeatResponse":
-      return { kind, ...head, round: number(4) };
+      return { kind, ...head, round: fields.number(4) };
     case "snapshotOffer": {
       const configuration = configurationPayload(value[6], kind);
       decodeConfiguration(configuration);
-      return { kind, ...head, snapshot: { index: index(4), term: term(5), configuration } };
+      return {
+        kind,
+        ...head,
+        snapshot: { index: fields.index(4), term: fields.term(5), configuration },
+      };
     }
     case "timeoutNow":
       return { kind, ...head };
     case "readRequest":
-      return { kind, ...head, context: number(4) };
+      return { kind, ...head, context: fields.number(4) };
     case "readResponse":
-      return { kind, ...head, context: number(4), index: index(5) };
+      return { kind, ...head, context: fields.number(4), index: fields.index(5) };
+  }
+}
+
+/** The fields of a message by their place in its list. */
+class Fields {
+  readonly #kind: string;
+  readonly #values: readonly unknown[];
+
+  constructor(kind: string, values: readonly unknown[]) {
+    this.#kind = kind;
+    this.#values = values;
+  }
+
+  number(at: number): number {
+    return natural(this.#values[at], this.#kind);
+  }
+
+  index(at: number): LogIndex {
+    return this.number(at) as LogIndex;
+  }
+
+  term(at: number): Term {
+    return this.number(at) as Term;
+  }
+
+  isSet(at: number): boolean {
+    return flag(this.#values[at], this.#kind);
   }
 }
 
@@ -188,7 +224,7 @@ function unpackEntries(
 function unpackEntry(packed: unknown, index: LogIndex): LogEntry {
   if (!Array.isArray(packed)) throw malformed("raft entry", "a list", packed);
   const term = natural(packed[0], "raft entry term") as Term;
-  const kind = ENTRY_KINDS[integer(0, ENTRY_KINDS.length - 1)(packed[1], "raft entry kind")];
+  const kind = ENTRY_KINDS[entryKindNumber(packed[1], "raft entry kind")];
   assert(kind !== undefined, "an entry kind in range has a name");
   // A copy: logs keep entries for long, and a view would keep the whole frame they came in.
   const payload = entryPayload(packed[2], "raft entry payload").slice();
@@ -202,6 +238,6 @@ function lifeOfReplica(replica: ReplicaId): number {
   const node = nodeOfReplica(replica);
   if (replica.length === node.length) return 0;
   const number = Number(replica.slice(node.length + 1));
-  assert(Number.isSafeInteger(number) && number >= 0, `the replica id ${replica} has no life`);
+  assert(Number.isSafeInteger(number) && number >= 0, "a replica id has no life", replica);
   return number;
 }

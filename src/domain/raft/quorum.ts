@@ -42,16 +42,25 @@ export function quorumIndex(
 }
 
 function isMajority(voters: readonly Voter[], has: (replica: ReplicaId) => boolean): boolean {
+  return reachesMajority(voters, (replica) => (has(replica) ? 1 : 0), 1);
+}
+
+/** Whether voters with more than half of the weight have reached `number`. */
+function reachesMajority(
+  voters: readonly Voter[],
+  reachedBy: (replica: ReplicaId) => number,
+  number: number,
+): boolean {
   let total = 0;
   let held = 0;
   for (const { replica, weight } of voters) {
     total += weight;
-    if (has(replica)) held += weight;
+    if (reachedBy(replica) >= number) held += weight;
   }
   return held * 2 > total;
 }
 
-/** PERF: quadratic in the voters, which are at most 7; allocates nothing. */
+/** PERF: quadratic in the voters, which are at most 7; allocates nothing, because it runs at each acknowledgement. */
 function majorityIndex(
   voters: readonly Voter[],
   reachedBy: (replica: ReplicaId) => number,
@@ -59,7 +68,7 @@ function majorityIndex(
   let best = 0;
   for (const candidate of voters) {
     const index = reachedBy(candidate.replica);
-    if (index > best && isMajority(voters, (replica) => reachedBy(replica) >= index)) best = index;
+    if (index > best && reachesMajority(voters, reachedBy, index)) best = index;
   }
   return best;
 }

@@ -261,7 +261,7 @@ export class RaftCore {
 
   /** Appends an entry of the leader's own. */
   appendOwn(kind: LogEntry["kind"], payload: Uint8Array): LogIndex {
-    assert(this.role === "leader", `a ${this.role} appends an entry of its own`);
+    assert(this.role === "leader", "only a leader appends an entry of its own", this.role);
     const index = (this.log.lastIndex + 1) as LogIndex;
     const entry: LogEntry = { index, term: this.term, kind, payload };
     this.appendToLog([entry]);
@@ -275,7 +275,7 @@ export class RaftCore {
   appendToLog(entries: readonly LogEntry[]): void {
     const first = entries[0];
     if (first === undefined) return;
-    assert(first.index > this.commitIndex, `entry ${first.index} would replace a committed one`);
+    assert(first.index > this.commitIndex, "a committed entry would be replaced", first.index);
     this.log.append(entries);
     this.configurations.append(entries);
     for (const write of this.#pending) {
@@ -285,7 +285,7 @@ export class RaftCore {
 
   commitTo(index: LogIndex): boolean {
     if (index <= this.commitIndex) return false;
-    assert(index <= this.log.lastIndex, `commit ${index} is past the log's end`);
+    assert(index <= this.log.lastIndex, "the commit is past the log's end", index);
     this.commitIndex = index;
     this.#clearDamage();
     return true;

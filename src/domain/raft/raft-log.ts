@@ -61,7 +61,7 @@ export class RaftLog {
   entries(from: LogIndex, to: LogIndex, sizeBytesMax: number): readonly LogEntry[] {
     const end = Math.min(to, this.#lastIndex) as LogIndex;
     if (from > end) return NO_ENTRIES;
-    assert(from > this.#snapshot.index, `entry ${from} is cut away at ${this.#snapshot.index}`);
+    assert(from > this.#snapshot.index, "the entry is cut away", from);
     const stored = this.#storedEntries(from, end, sizeBytesMax);
     const resume = (from + stored.length) as LogIndex;
     if (resume < this.#tailStart || resume > end) return stored;
@@ -73,8 +73,8 @@ export class RaftLog {
     const first = entries[0];
     const last = entries.at(-1);
     if (first === undefined || last === undefined) return;
-    assert(first.index > this.#snapshot.index, `entry ${first.index} is behind the snapshot`);
-    assert(first.index <= this.#lastIndex + 1, `entry ${first.index} leaves a gap in the log`);
+    assert(first.index > this.#snapshot.index, "the entry is behind the snapshot", first.index);
+    assert(first.index <= this.#lastIndex + 1, "the entry leaves a gap in the log", first.index);
     if (first.index >= this.#tailStart) {
       this.#tail.length = first.index - this.#tailStart;
     } else {
@@ -100,7 +100,7 @@ export class RaftLog {
 
   /** Entries up to `index` are synced. */
   stableTo(index: LogIndex): void {
-    assert(index < this.#tailStart, `entry ${index} is stable before it was handed out`);
+    assert(index < this.#tailStart, "the entry is stable before it was handed out", index);
     if (index > this.#stableIndex) this.#stableIndex = index;
   }
 
@@ -141,7 +141,7 @@ export class RaftLog {
     if (from >= this.#tailStart) return NO_ENTRIES;
     const to = Math.min(end, this.#tailStart - 1) as LogIndex;
     const found = this.#reader.entries(from, to, sizeBytesMax);
-    assert(found.length > 0 && found[0]?.index === from, `the log did not give entry ${from} back`);
+    assert(found[0]?.index === from, "the log did not give the entry back", from);
     return found;
   }
 

@@ -79,6 +79,6 @@ export function decodeBatch(bytes: Uint8Array): Batch {
 }
 
 function writeFixed(writer: PackWriter, bytes: Uint8Array, size: number): void {
-  assert(bytes.length === size, `found ${bytes.length} bytes in a batch, needed ${size} bytes`);
+  assert(bytes.length === size, "a field of a batch has another size", bytes.length);
   writer.raw(bytes);
 }

@@ -92,5 +92,5 @@ test("a check beside requests is a bug of its maker, and malformed in a log", ()
 
 test("a batch with a seed or digest of the wrong size is a bug of its maker", () => {
   const wrong = { ...BATCH, context: { ...BATCH.context, seed: new Uint8Array(15) } };
-  expect(() => encodeBatch(wrong)).toThrow("16 bytes");
+  expect(() => encodeBatch(wrong)).toThrow("another size: found 15");
 });

@@ -58,7 +58,7 @@ export class PackWriter {
 
   /** An integer from 0 to 2^53 - 1 in base 128, least first (LEB128). */
   varint(value: number): void {
-    assert(Number.isSafeInteger(value) && value >= 0, `cannot pack ${value} as a length`);
+    assert(Number.isSafeInteger(value) && value >= 0, "cannot pack this as a length", value);
     this.#reserve(8);
     let rest = value;
     while (rest >= 0x80) {
@@ -139,7 +139,7 @@ export class PackWriter {
       this.#size += 5;
       return;
     }
-    assert(BigInt.asIntN(64, value) === value, `cannot pack ${value}: it is no 64-bit integer`);
+    assert(BigInt.asIntN(64, value) === value, "cannot pack what is no 64-bit integer", value);
     this.#buffer[this.#size] = VALUE_INTEGER;
     this.#numbers().setBigInt64(this.#size + 1, value, true);
     this.#size += 9;

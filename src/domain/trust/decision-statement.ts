@@ -13,11 +13,10 @@ import {
   type NodeKey,
   networkIdShape,
   nodeIdShape,
-  publicKeyOfNodeId,
   type SignedPart,
   sign,
   tagged,
-  verify,
+  verifyOfNode,
 } from "../identity/index.ts";
 import {
   bytes,
@@ -136,8 +135,7 @@ export function openStatement(part: SignedPart, network: NetworkId): DecisionSta
   if (part.payload.length > STATEMENT_SIZE_BYTES_MAX) return null;
   const statement = decodeStatement(part.payload);
   if (statement === null || statement.network !== network) return null;
-  const key = publicKeyOfNodeId(statement.author);
-  if (key === null || !verify(key, tagged(PURPOSE, part.payload), part.signature)) return null;
+  if (!verifyOfNode(statement.author, tagged(PURPOSE, part.payload), part.signature)) return null;
   return statement;
 }
 

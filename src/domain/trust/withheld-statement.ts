@@ -10,12 +10,11 @@ import {
   type NodeKey,
   networkIdShape,
   nodeIdShape,
-  publicKeyOfNodeId,
   type SignedPart,
   sign,
   signedPartShape,
   tagged,
-  verify,
+  verifyOfNode,
 } from "../identity/index.ts";
 import { decodeCbor, encodeCbor, integer, object } from "../wire/index.ts";
 import { type CommitStatement, openStatement } from "./decision-statement.ts";
@@ -71,8 +70,7 @@ export function decodeSaid(encoded: Uint8Array): SignedPart {
 export function openWithheld(part: SignedPart, network: NetworkId): OpenedWithheld | null {
   const said = decode(part.payload);
   if (said === null || said.network !== network) return null;
-  const key = publicKeyOfNodeId(said.author);
-  if (key === null || !verify(key, tagged(PURPOSE, part.payload), part.signature)) return null;
+  if (!verifyOfNode(said.author, tagged(PURPOSE, part.payload), part.signature)) return null;
   const commit = openCommit(said.commit, network);
   if (commit === null || commit.statement.operation !== said.operation) return null;
   return { ...said, commit };

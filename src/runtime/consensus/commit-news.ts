@@ -17,22 +17,25 @@ export class CommitNews {
   /** Call after each turn. */
   watch(): void {
     const { clock, settings } = this.#host;
-    if (this.#timer !== null || settings.commitNewsMs === 0 || this.#withNews().length === 0)
-      return;
-    this.#timer = clock.after(settings.commitNewsMs, () => {
-      this.#timer = null;
-      for (const group of this.#withNews()) {
-        group.node.tellCommits();
-        this.#host.wake(group);
-      }
-    });
+    if (this.#timer !== null || settings.commitNewsMs === 0 || !this.#hasNews()) return;
+    this.#timer = clock.after(settings.commitNewsMs, this.#tell);
   }
 
   stop(): void {
     this.#timer?.cancel();
   }
 
-  #withNews(): readonly HostedGroup[] {
-    return [...this.#groups.values()].filter(({ node }) => node.hasCommitNews);
+  #hasNews(): boolean {
+    for (const { node } of this.#groups.values()) if (node.hasCommitNews) return true;
+    return false;
   }
+
+  readonly #tell = (): void => {
+    this.#timer = null;
+    for (const group of this.#groups.values()) {
+      if (!group.node.hasCommitNews) continue;
+      group.node.tellCommits();
+      this.#host.wake(group);
+    }
+  };
 }

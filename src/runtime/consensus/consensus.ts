@@ -73,9 +73,10 @@ export class Consensus {
 
   constructor(options: ConsensusOptions) {
     this.#options = options;
-    this.#outbox = new Outbox(options.transport);
-    const { clock, logger, logStore, settings, firstContext = 0 } = options;
-    this.#host = { clock, logger, logStore, settings, firstContext, wake: (g) => this.#wake(g) };
+    const { clock, settings, firstContext = 0 } = options;
+    const outbox = new Outbox(options.transport);
+    this.#outbox = outbox;
+    this.#host = { ...options, firstContext, outbox, wake: (group) => this.#wake(group) };
     this.#readiness = new ReadinessWatch(this.#host, this.#groups);
     this.#news = new CommitNews(this.#host, this.#groups);
     this.promises = new PromiseExchange(options, this.#groups, (error) =>
@@ -292,17 +293,17 @@ export class Consensus {
     this.#awake.add(group);
     if (this.#turnIsQueued) return;
     this.#turnIsQueued = true;
-    queueMicrotask(() => this.#turn());
+    queueMicrotask(this.#turn);
   }
 
-  #turn(): void {
+  readonly #turn = (): void => {
     this.#turnIsQueued = false;
     if (!this.#isRunning) return;
     try {
       // Collecting may wake groups again: a set is walked to its end, what was added meanwhile included.
       for (const group of this.#awake) {
         this.#awake.delete(group);
-        group.collect((message) => this.#outbox.add(group.id, message));
+        group.collect();
         this.#ticks.plan(group.ticksUntilDue());
       }
       this.#send();
@@ -314,7 +315,7 @@ export class Consensus {
       // Reading the log back failed: what is there is not what was written.
       this.#fail(error);
     }
-  }
+  };
 
   #send(): void {
     for (const node of this.#outbox.send()) this.linkDown(node);
@@ -386,10 +387,7 @@ export class Consensus {
 
   /** Asks others to lead what this node leads; resolves when they do, or after an election timeout. */
   async handOverAll(): Promise<void> {
-    const led = (): boolean =>
-      [...this.#groups.values()].some(
-        ({ node }) => node.role === "leader" && node.status().peers.some((peer) => peer.isActive),
-      );
+    const led = () => this.status().groups.some(({ peers }) => peers.some((one) => one.isActive));
     for (const group of this.#groups.values()) group.handOver("this node stops");
     const { clock, settings } = this.#options;
     const deadlineMs = clock.monotonicMs() + settings.electionMs;

@@ -36,6 +36,7 @@ import type {
 import { MemberChange } from "./member-change.ts";
 import { unobjected } from "./objections.ts";
 import type { ConsensusSettings } from "./options.ts";
+import type { Outbox } from "./outbox.ts";
 import type { RecoveredReplica } from "./promises.ts";
 import { ReadWaiters } from "./read-waiters.ts";
 import type { GroupStatus } from "./status.ts";
@@ -56,6 +57,8 @@ export interface GroupHost {
   readonly settings: ConsensusSettings;
   /** See `ConsensusOptions`. */
   readonly firstContext: number;
+  /** Sent at the end of the turn. */
+  readonly outbox: Outbox;
   /** Has the group collected from soon, in this turn of the event loop. */
   wake(group: HostedGroup): void;
 }
@@ -247,11 +250,8 @@ export class HostedGroup implements GroupLog {
     this.#reads.expire(nowMs, () => this.#noQuorumError());
   }
 
-  /**
-   * Takes everything there is to do: messages go to `send`, what is committed to the state machine, after the change
-   * of leadership it may rest on.
-   */
-  collect(send: (message: Message) => void): void {
+  /** Takes all there is to do: what is committed goes to the state machine, after the change of leadership it rests on. */
+  collect(): void {
     const stateMachine = this.#stateMachine;
     if (stateMachine === null || this.#isClosed) return;
     const nowMs = this.#host.clock.monotonicMs();
@@ -259,7 +259,7 @@ export class HostedGroup implements GroupLog {
     for (;;) {
       this.node.applied(stateMachine.appliedIndex());
       const ready = this.node.takeReady();
-      for (const message of ready.messages) send(message);
+      for (const message of ready.messages) this.#host.outbox.add(this.id, message);
       this.#noticeLeadership(stateMachine, nowMs);
       for (const read of ready.reads) this.#reads.answered(read.context, read.index);
       if (ready.snapshot !== null) this.#install(stateMachine, ready.snapshot);
@@ -317,7 +317,9 @@ export class HostedGroup implements GroupLog {
 
   /** True when a question went out: there is something to collect. */
   #askForReads(nowMs: number): boolean {
-    return this.#reads.ask(nowMs, (context) => this.node.readIndex(context));
+    return (
+      !this.#reads.isEmpty && this.#reads.ask(nowMs, (context) => this.node.readIndex(context))
+    );
   }
 
   #noticeLeadership(stateMachine: StateMachine, nowMs: number): void {

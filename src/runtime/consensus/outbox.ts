@@ -6,10 +6,12 @@ import { FrameWriter } from "./frame.ts";
 import type { FrameSender } from "./options.ts";
 
 export const RAFT_CHANNEL = "raft";
+const NO_NODES: readonly NodeId[] = [];
 
 export class Outbox {
   readonly #sender: FrameSender;
   readonly #writers = new Map<NodeId, FrameWriter>();
+  #isEmpty = true;
 
   constructor(sender: FrameSender) {
     this.#sender = sender;
@@ -23,10 +25,13 @@ export class Outbox {
       this.#writers.set(to, writer);
     }
     writer.add(group, message);
+    this.#isEmpty = false;
   }
 
   /** Sends all there is; the nodes for which something was dropped. */
   send(): readonly NodeId[] {
+    if (this.#isEmpty) return NO_NODES;
+    this.#isEmpty = true;
     const unreachable: NodeId[] = [];
     for (const [node, writer] of this.#writers) {
       const isSent = writer

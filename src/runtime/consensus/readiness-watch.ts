@@ -20,15 +20,29 @@ export class ReadinessWatch {
   /** Call after each turn. */
   watch(): void {
     if (this.#timer !== null) return;
-    const waiting = [...this.#groups.values()].filter((group) => group.shouldPollReadiness());
-    if (waiting.length === 0) return;
-    this.#timer = this.#host.clock.after(READY_POLL_MS, () => {
-      this.#timer = null;
-      for (const group of waiting) this.#host.wake(group);
-    });
+    const waiting = this.#waiting();
+    if (waiting !== null) this.#lookLater(waiting);
   }
 
   stop(): void {
     this.#timer?.cancel();
+  }
+
+  /** Null for none, as nearly always. */
+  #waiting(): readonly HostedGroup[] | null {
+    let waiting: HostedGroup[] | null = null;
+    for (const group of this.#groups.values()) {
+      if (!group.shouldPollReadiness()) continue;
+      waiting ??= [];
+      waiting.push(group);
+    }
+    return waiting;
+  }
+
+  #lookLater(waiting: readonly HostedGroup[]): void {
+    this.#timer = this.#host.clock.after(READY_POLL_MS, () => {
+      this.#timer = null;
+      for (const group of waiting) this.#host.wake(group);
+    });
   }
 }

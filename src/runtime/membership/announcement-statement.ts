@@ -8,11 +8,10 @@ import {
   type NodeKey,
   networkIdShape,
   nodeIdShape,
-  publicKeyOfNodeId,
   sign,
   signedPartShape,
   tagged,
-  verify,
+  verifyOfNode,
 } from "../../domain/identity/index.ts";
 import { decodeCbor, encodeCbor, object } from "../../domain/wire/index.ts";
 import { type Announcement, announcementShape } from "./member.ts";
@@ -44,8 +43,7 @@ export function openAnnouncement(
   node: NodeId,
 ): Announcement {
   const part = partShape(decodeCbor(encoded), "announcement");
-  const key = publicKeyOfNodeId(node);
-  const isGenuine = key !== null && verify(key, tagged(PURPOSE, part.payload), part.signature);
+  const isGenuine = verifyOfNode(node, tagged(PURPOSE, part.payload), part.signature);
   const statement = statementShape(decodeCbor(part.payload), "announcement");
   if (isGenuine && statement.node === node && statement.networkId === networkId) {
     return statement.announcement;

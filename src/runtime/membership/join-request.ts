@@ -12,11 +12,10 @@ import {
   type NodeKey,
   nodeKeyFromSeed,
   openBox,
-  publicKeyOfNodeId,
   sign,
   signJoinStatement,
-  verify,
   verifyGrant,
+  verifyOfNode,
 } from "../../domain/identity/index.ts";
 import {
   decodeEnrolContent,
@@ -120,9 +119,8 @@ function checkResponder(
   if (!responder.ok) {
     throw refusal("UNAUTHORIZED", `whoever answered is no member: ${responder.reason}`);
   }
-  const key = publicKeyOfNodeId(responder.grant.member);
   const signed = replySigned(pending.joinPayload, reply.sealed);
-  if (key === null || !verify(key, signed, reply.signature)) {
+  if (!verifyOfNode(responder.grant.member, signed, reply.signature)) {
     throw refusal("UNAUTHORIZED", "the reply's signature does not fit");
   }
 }

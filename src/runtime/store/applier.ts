@@ -231,6 +231,7 @@ const NO_PROPOSAL = { index: null, term: null };
 
 /** Which requests of a bundle are executed; null for all. */
 function positionsOf(batch: Batch, bundle: number, count: number): readonly number[] | null {
+  if (batch.skipped.length === 0) return null;
   const skipped = new Set(batch.skipped.filter(([at]) => at === bundle).map(([, at]) => at));
   if (skipped.size === 0) return null;
   return Array.from({ length: count }, (_, position) => position).filter(

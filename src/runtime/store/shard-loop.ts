@@ -266,7 +266,7 @@ export class ShardLoop implements StateMachine {
     this.#isWoken = true;
     if (this.#pumping || this.context.isHeld) return;
     this.#pumping = true;
-    this.#running = this.#run().catch((error) => this.#options.onFatal(error));
+    this.#running = this.#run().catch(this.#options.onFatal);
   }
 
   async #run(): Promise<void> {

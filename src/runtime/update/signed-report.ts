@@ -1,13 +1,7 @@
 /** Reports as their nodes sign them: nobody can speak for another. */
 
 import type { NodeId } from "../../base/index.ts";
-import {
-  type NodeKey,
-  publicKeyOfNodeId,
-  sign,
-  tagged,
-  verify,
-} from "../../domain/identity/index.ts";
+import { type NodeKey, sign, tagged, verifyOfNode } from "../../domain/identity/index.ts";
 import { decodeReport, encodeReport, type NodeReport } from "../../domain/update/index.ts";
 import type { SignedReport } from "./rollout-store.ts";
 
@@ -21,9 +15,7 @@ export function signReport(key: NodeKey, report: NodeReport, seq: number): Signe
 
 /** Null for what its node did not sign. Throws MALFORMED for what it signed and is no report. */
 export function openReport({ node, seq, part }: SignedReport): NodeReport | null {
-  const key = publicKeyOfNodeId(node);
-  if (key === null) return null;
-  if (!verify(key, tagged(`${PURPOSE} ${seq}`, part.payload), part.signature)) return null;
+  if (!verifyOfNode(node, tagged(`${PURPOSE} ${seq}`, part.payload), part.signature)) return null;
   const report = decodeReport(part.payload);
   return report.node === node ? report : null;
 }
