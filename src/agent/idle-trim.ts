@@ -1,8 +1,9 @@
 /**
  * Gives memory back while the node is idle: garbage when it has become so after being busy, and again when much has
  * piled up since; pages of the executable that are not in use twice a minute. Collecting throws compiled code away,
- * which costs the CPU that an idle node is to save, so it is not done for little; and what was dropped may have to
- * come from a slow disk, so it is not done to a node that somebody uses, however little.
+ * which costs the CPU that an idle node is to save, and makes the first second of the next load slow: so it is not done
+ * for little, nor in a short pause. What was dropped may have to come from a slow disk, so it is not done to a node that
+ * somebody uses, however little.
  */
 
 import type { Clock, Timer } from "../ports/index.ts";
@@ -12,6 +13,8 @@ const INTERVAL_MS = 15_000;
 const IDLE_SHARE = 0.1;
 /** Checks of tables and announcements are nobody's use. */
 const QUIET_ENTRIES_MAX = 8;
+/** So many looks in a row: a shorter pause is part of being busy. */
+const PAUSE_LOOKS = 3;
 /** While idle, every so many looks. */
 const DROP_EVERY = 2;
 /** More than after the last collection. */
@@ -34,7 +37,7 @@ export class IdleTrim {
   #cpuMs: number;
   #entryCount: number;
   #timer: Timer;
-  /** Idle looks since pages were dropped. */
+  /** Idle looks since the node was busy, or since pages were dropped. */
   #idleCount = 0;
   /** Resident after the last collection, without the executable's pages; null while the node was busy since. */
   #leanBytes: number | null = null;
@@ -59,12 +62,17 @@ export class IdleTrim {
     this.#cpuMs = cpuMs;
     this.#entryCount = entryCount;
     if (isIdle) this.#idle();
-    else this.#leanBytes = null;
+    else this.#busy();
     this.#timer = this.#clock.after(INTERVAL_MS, () => this.#look());
   }
 
+  #busy(): void {
+    this.#leanBytes = null;
+    this.#idleCount = 0;
+  }
+
   #idle(): void {
-    if (this.#leanBytes !== null && ++this.#idleCount < DROP_EVERY) return;
+    if (++this.#idleCount < (this.#leanBytes === null ? PAUSE_LOOKS : DROP_EVERY)) return;
     this.#idleCount = 0;
     const own = this.#process;
     own.dropFilePages();

@@ -1,6 +1,7 @@
 /** The engine's own savepoints, prepared: around a request, around a statement, around a client's transaction. */
 
 import type { DatabaseSync } from "node:sqlite";
+import { prepareAction } from "./action.ts";
 
 export class Mark {
   readonly #set: () => void;
@@ -8,15 +9,9 @@ export class Mark {
   readonly #rollback: () => void;
 
   constructor(db: DatabaseSync, name: string) {
-    const prepare = (sql: string) => {
-      const statement = db.prepare(sql);
-      return () => {
-        statement.run();
-      };
-    };
-    this.#set = prepare(`SAVEPOINT ${name}`);
-    this.#release = prepare(`RELEASE ${name}`);
-    this.#rollback = prepare(`ROLLBACK TO ${name}`);
+    this.#set = prepareAction(db, `SAVEPOINT ${name}`);
+    this.#release = prepareAction(db, `RELEASE ${name}`);
+    this.#rollback = prepareAction(db, `ROLLBACK TO ${name}`);
   }
 
   set(): void {

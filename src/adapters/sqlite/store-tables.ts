@@ -15,6 +15,7 @@ import {
   writeProgramResult,
 } from "../../domain/sql/index.ts";
 import type { ShardPosition, SnapshotMeta } from "../../ports/index.ts";
+import { type Action, prepareAction } from "./action.ts";
 import { SQLITE_TOOBIG, sqlError } from "./sql-error.ts";
 
 /** Expired results removed per batch: more than a batch adds on average. */
@@ -90,19 +91,23 @@ export function writeInstalled(db: DatabaseSync, meta: SnapshotMeta): void {
 type TimesRow = readonly [bigint, bigint | null, bigint | null];
 
 export class StoreTables {
-  readonly #setPosition: StatementSync;
-  readonly #setIndex: StatementSync;
+  readonly #setPosition: Action;
+  readonly #setIndex: Action;
   readonly #find: StatementSync;
-  readonly #keep: StatementSync;
+  readonly #keep: Action;
   readonly #times: StatementSync;
-  readonly #forget: StatementSync;
-  readonly #changeNothing: StatementSync;
+  readonly #forget: Action;
+  readonly #changeNothing: Action;
 
   constructor(db: DatabaseSync) {
-    this.#setPosition = db.prepare("UPDATE _mycelium_position SET applied_index = ?, time_ms = ?");
-    this.#setIndex = db.prepare("UPDATE _mycelium_position SET applied_index = ?");
+    this.#setPosition = prepareAction(
+      db,
+      "UPDATE _mycelium_position SET applied_index = ?, time_ms = ?",
+    );
+    this.#setIndex = prepareAction(db, "UPDATE _mycelium_position SET applied_index = ?");
     this.#find = db.prepare("SELECT result FROM _mycelium_result WHERE id = ?");
-    this.#keep = db.prepare(
+    this.#keep = prepareAction(
+      db,
       "INSERT OR REPLACE INTO _mycelium_result (time_ms, id, result) VALUES (?, ?, ?)",
     );
     this.#times = db.prepare(
@@ -111,8 +116,9 @@ export class StoreTables {
          (SELECT time_ms FROM _mycelium_result ORDER BY position DESC LIMIT 1)
        FROM _mycelium_position`,
     );
-    this.#changeNothing = db.prepare("DELETE FROM _mycelium_result WHERE 0");
-    this.#forget = db.prepare(
+    this.#changeNothing = prepareAction(db, "DELETE FROM _mycelium_result WHERE 0");
+    this.#forget = prepareAction(
+      db,
       `DELETE FROM _mycelium_result WHERE time_ms < ?1 AND position IN
        (SELECT position FROM _mycelium_result ORDER BY position LIMIT ?2)`,
     );
@@ -120,15 +126,15 @@ export class StoreTables {
 
   /** Makes changes() 0, as a request finds it: also what its first triggers see. */
   resetChanges(): void {
-    this.#changeNothing.run();
+    this.#changeNothing();
   }
 
   setPosition(index: LogIndex, timeMs: number): void {
-    this.#setPosition.run(BigInt(index), BigInt(timeMs));
+    this.#setPosition(BigInt(index), BigInt(timeMs));
   }
 
   setIndex(index: LogIndex): void {
-    this.#setIndex.run(BigInt(index));
+    this.#setIndex(BigInt(index));
   }
 
   /** The result of a request that was applied before; null when it is not known (any more). */
@@ -150,11 +156,11 @@ export class StoreTables {
     const newestMs = newest === null ? null : Number(newest);
     const clockMs = keptClockMs(newestMs, Number(previous), timeMs);
     for (const { request, result } of results) {
-      this.#keep.run(BigInt(clockMs), request.id, encodeKept(writer, result));
+      this.#keep(BigInt(clockMs), request.id, encodeKept(writer, result));
     }
     const expiryMs = BigInt(clockMs - RESULT_KEPT_MS);
     if (oldest === null || oldest >= expiryMs) return;
-    this.#forget.run(expiryMs, BigInt(2 * results.length + EXPIRED_PER_BATCH_MIN));
+    this.#forget(expiryMs, BigInt(2 * results.length + EXPIRED_PER_BATCH_MIN));
   }
 }
 

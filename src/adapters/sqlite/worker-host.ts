@@ -10,7 +10,8 @@ import type { EngineHost, EngineThread } from "./engine-host.ts";
 import type { EngineCall, EngineCalls } from "./engine-server.ts";
 import { type AnswerMessage, type CallMessage, unpackFailure } from "./worker-messages.ts";
 
-const IDLE_MS = 10_000;
+/** Longer than between two checkpoints: a thread that starts disturbs writes for some 20 ms. */
+const IDLE_MS = 60_000;
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;

@@ -9,6 +9,7 @@ import { assert, type LogIndex, MyceliumError, messageOf } from "../../base/inde
 import type { BatchContext, Request } from "../../domain/replication/index.ts";
 import type { Program, ProgramResult, SqlRole } from "../../domain/sql/index.ts";
 import type { BatchOutcome, RequestOutcome, ShardPosition } from "../../ports/index.ts";
+import { type Action, prepareAction } from "./action.ts";
 import { BatchExecutor, type BatchOptions } from "./batch-executor.ts";
 import { LostAt, markRollback, noteLoss, type Rollbacks } from "./batch-loss.ts";
 import type { ExecutedBatch } from "./call-codec.ts";
@@ -37,6 +38,8 @@ export class WriterEngine {
   readonly #tables: StoreTables;
   readonly #executor: BatchExecutor;
   readonly #disk: DiskReserve;
+  readonly #beginWriting: Action;
+  readonly #endWriting: Action;
   #position: ShardPosition;
   /** Of the open batch; null when there is none. */
   #context: BatchContext | null = null;
@@ -53,6 +56,8 @@ export class WriterEngine {
       this.#tables = new StoreTables(this.#db);
       this.#executor = new BatchExecutor(this.#parts, this.#tables);
       this.#disk = new DiskReserve(this.#db, options.path, options.reserveBytes);
+      this.#beginWriting = prepareAction(this.#db, "BEGIN IMMEDIATE");
+      this.#endWriting = prepareAction(this.#db, "COMMIT");
       this.#position = readPosition(this.#db);
     } catch (error) {
       this.#db.close();
@@ -127,7 +132,7 @@ export class WriterEngine {
     this.#lacksCommitted = true;
     this.#durably("commit a batch", () => {
       this.#tables.setPosition(index, context.timeMs);
-      this.#db.exec("COMMIT");
+      this.#endWriting();
     });
     this.#lacksCommitted = false;
     this.#context = null;
@@ -182,7 +187,7 @@ export class WriterEngine {
 
   #begin(context: BatchContext): void {
     assert(context.timeMs >= this.#position.pinnedTimeMs, "pinned time must not fall");
-    this.#db.exec("BEGIN IMMEDIATE");
+    this.#beginWriting();
     this.#context = context;
     this.#parts.guard.pin(context);
   }
@@ -202,7 +207,7 @@ export class WriterEngine {
     const digests: Uint8Array[] = [];
     let timeMs = this.#position.pinnedTimeMs;
     let index = this.#position.appliedIndex;
-    this.#db.exec("BEGIN IMMEDIATE");
+    this.#beginWriting();
     for (const [number, batch] of batches.entries()) {
       assert(batch.index > index, `entry ${batch.index} is applied already`);
       // Time never falls: a leader that let it is put right, on every replica alike.
@@ -213,7 +218,7 @@ export class WriterEngine {
       index = batch.index;
       this.#tables.setPosition(index, timeMs);
     }
-    this.#db.exec("COMMIT");
+    this.#endWriting();
     this.#position = { ...this.#position, appliedIndex: index, pinnedTimeMs: timeMs };
     return digests;
   }
