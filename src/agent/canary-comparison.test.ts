@@ -54,10 +54,10 @@ class Network {
     this.comparison = new CanaryComparison(core as never, () => this.changes++);
   }
 
-  async of(): Promise<string> {
-    this.comparison.of(CANARY);
+  async of(plan = "0.2.0-1"): Promise<string> {
+    this.comparison.of(CANARY, plan);
     await new Promise<void>((resolve) => setImmediate(resolve));
-    const known = this.comparison.of(CANARY);
+    const known = this.comparison.of(CANARY, plan);
     return known.result === "differs" ? known.why : known.result;
   }
 }
@@ -91,4 +91,14 @@ test("what cannot be asked for is not known, nor is what an earlier leader said"
   expect(await network.of()).toBe("open");
   [network.mainLeader, network.others] = [CANARY, null];
   expect(await network.of()).toBe("open");
+});
+
+test("what was found under an earlier plan is not known under the next", async () => {
+  const network = new Network();
+  network.own = AGREES;
+  network.others = { agrees: false, difference: "its table t differs" };
+  expect(await network.of("0.2.0-1")).toBe("its table t differs");
+  network.others = AGREES;
+  expect(network.comparison.of(CANARY, "0.2.0-2").result).toBe("open");
+  expect(await network.of("0.2.0-2")).toBe("agrees");
 });

@@ -17,6 +17,7 @@ const ASK_TIMEOUT_MS = 5_000;
 interface Told {
   readonly node: NodeId;
   readonly leader: NodeId;
+  readonly plan: string;
   readonly state: ComparisonState;
 }
 
@@ -35,11 +36,11 @@ export class CanaryComparison {
     this.#onChange = onChange;
   }
 
-  /** As far as is known now. What is not is asked for; shards begin to compare when they are asked first. */
-  of(node: NodeId): Comparison {
+  /** As far as is known now. What is not is asked for; shards begin to compare when a plan's is asked for first. */
+  of(node: NodeId, plan: string): Comparison {
     const { consensus } = this.#core;
     const states = GROUPS.filter((group) => holds(consensus.configuration(group), node)).map(
-      (group) => this.#stateOf(group, node),
+      (group) => this.#stateOf(group, node, plan),
     );
     const difference = states.find((state) => (state?.difference ?? null) !== null)?.difference;
     if (difference !== undefined && difference !== null)
@@ -48,31 +49,33 @@ export class CanaryComparison {
     return { result: all ? "agrees" : "open" };
   }
 
-  #stateOf(group: GroupId, node: NodeId): ComparisonState | null {
+  #stateOf(group: GroupId, node: NodeId, plan: string): ComparisonState | null {
     const { consensus, grant, shards } = this.#core;
     const status = consensus.groupStatus(group);
     const leader = status?.leader ?? null;
     if (leader === null) return null;
     if (leader === grant.member) {
       const shard = shards.find(({ id }) => id === group)?.shard;
-      return status?.isReady === true && shard !== undefined ? shard.compare(node) : null;
+      return status?.isReady === true && shard !== undefined ? shard.compare(node, plan) : null;
     }
-    void this.#ask(group, leader, node);
+    void this.#ask(group, leader, node, plan);
     const told = this.#told.get(group);
-    return told?.node === node && told.leader === leader ? told.state : null;
+    const isCurrent = told?.node === node && told.leader === leader && told.plan === plan;
+    return isCurrent ? told.state : null;
   }
 
-  async #ask(group: GroupId, leader: NodeId, node: NodeId): Promise<void> {
+  async #ask(group: GroupId, leader: NodeId, node: NodeId, plan: string): Promise<void> {
     if (this.#asking.has(group)) return;
     this.#asking.add(group);
     const { host, transport } = this.#core;
     try {
       const method = methodOf(group, "digest-compare");
-      const answer = await transport.request(leader, method, encodeCompare(node), ASK_TIMEOUT_MS);
+      const question = encodeCompare(node, plan);
+      const answer = await transport.request(leader, method, question, ASK_TIMEOUT_MS);
       const state = decodeComparison(answer);
       const before = this.#told.get(group);
-      this.#told.set(group, { node, leader, state });
-      const isSame = before?.node === node && before.leader === leader;
+      this.#told.set(group, { node, leader, plan, state });
+      const isSame = before?.node === node && before.leader === leader && before.plan === plan;
       if (!isSame || !equal(before.state, state)) this.#onChange();
     } catch (error) {
       if (errorCodeOf(error) === undefined) return host.onFatal(error);

@@ -222,7 +222,7 @@ export class Rollouts {
       store: reach.store,
       decisions: this.#decisions,
       surroundings: () => surroundings(core),
-      compare: (node) => comparison.of(node),
+      compare: (node, plan) => comparison.of(node, plan),
       running: () => this.running(),
       ...core.host,
     });

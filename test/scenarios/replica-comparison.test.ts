@@ -47,6 +47,9 @@ test("one whose table differs is told apart, with the reason, also after it has 
   await shards.until("found", () => shards.compare("c")?.difference === difference);
   await shards.until("mended", () => new Set(shards.images()).size === 1);
   expect(shards.compare("c")).toEqual({ agrees: false, difference });
+  // On another occasion it counts what it holds then.
+  expect(shards.compare("c", "second")).toEqual(UNKNOWN);
+  await shards.until("compared", () => shards.compare("c", "second")?.agrees === true);
   shards.stop();
 });
 

@@ -204,8 +204,8 @@ export class ReplicatedShards {
   }
 
   /** What the leader finds out about a replica. */
-  compare(name: string): ComparisonState | undefined {
-    return this.#replica(this.#leader).shard?.compare(asNodeId(name));
+  compare(name: string, occasion = "first"): ComparisonState | undefined {
+    return this.#replica(this.#leader).shard?.compare(asNodeId(name), occasion);
   }
 
   /** What a replica says of another to whoever takes it for the leader. */

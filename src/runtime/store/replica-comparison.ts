@@ -15,6 +15,8 @@ export interface ComparisonState {
 
 export class ReplicaComparison {
   readonly node: NodeId;
+  /** What it is asked for. */
+  readonly occasion: string;
   /** Of the leader that compares. */
   readonly term: number;
   /** What was written after it has been executed by the replica as it is now. */
@@ -23,8 +25,9 @@ export class ReplicaComparison {
   #isDone = false;
   #difference: string | null = null;
 
-  constructor(node: NodeId, term: number, fromIndex: LogIndex) {
+  constructor(node: NodeId, occasion: string, term: number, fromIndex: LogIndex) {
     this.node = node;
+    this.occasion = occasion;
     this.term = term;
     this.fromIndex = fromIndex;
   }

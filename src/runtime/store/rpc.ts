@@ -20,6 +20,7 @@ import {
   type ProgramResult,
 } from "../../domain/sql/index.ts";
 import {
+  added,
   bytes,
   decodeCbor,
   encodeCbor,
@@ -141,13 +142,19 @@ export const digestAnswer = codec(
   "a digest answer",
 );
 
+const OCCASION_LENGTH_MAX = 100;
+
 /** Of the leader: whether a replica holds what the majority holds. The answer is a `ComparisonState`. */
 export const digestCompare = codec(
-  object({ node: mapped(text(NODE_ID_LENGTH_MAX), asNodeId) }),
+  object({
+    node: mapped(text(NODE_ID_LENGTH_MAX), asNodeId),
+    occasion: added(text(OCCASION_LENGTH_MAX), ""),
+  }),
   "a request to compare",
 );
-export function encodeCompare(node: NodeId): Uint8Array {
-  return encodeCbor({ node });
+/** Each `occasion` is compared anew: what was found on another says nothing of it. */
+export function encodeCompare(node: NodeId, occasion: string): Uint8Array {
+  return encodeCbor({ node, occasion });
 }
 
 const comparisonShape = object({ agrees: flag, difference: nullable(text(DIFFERENCE_LENGTH_MAX)) });

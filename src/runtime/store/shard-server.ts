@@ -5,6 +5,7 @@ import type { SignedBundle } from "../../domain/replication/index.ts";
 import { decodeProgram, encodeProgramResult } from "../../domain/sql/index.ts";
 import { encodeCbor } from "../../domain/wire/index.ts";
 import type { ShardOptions } from "./options.ts";
+import type { ComparisonState } from "./replica-comparison.ts";
 import {
   type DigestVerdict,
   decodeSigned,
@@ -93,10 +94,15 @@ export class ShardServer {
         this.#receiveVerdict(from, digestVerdict.decode(payload));
         return DONE;
       case "digest-compare":
-        return encodeComparison(this.#loop.checks.compare(digestCompare.decode(payload).node));
+        return encodeComparison(this.#compare(payload));
       default:
         throw new MyceliumError("BAD_ARGUMENT", `Cannot answer ${method}: unknown to this version`);
     }
+  }
+
+  #compare(payload: Uint8Array): ComparisonState {
+    const { node, occasion } = digestCompare.decode(payload);
+    return this.#loop.checks.compare(node, occasion);
   }
 
   #receiveVerdict(from: NodeId, verdict: DigestVerdict): void {

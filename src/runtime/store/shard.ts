@@ -52,9 +52,9 @@ export class Shard {
     this.#loop.keepDamaged(reason);
   }
 
-  /** On the leader: whether `node` holds what the majority holds. Comparing begins when it is first asked. Throws NOT_LEADER. */
-  compare(node: NodeId): ComparisonState {
-    return this.#loop.checks.compare(node);
+  /** On the leader: whether `node` holds what the majority holds. Comparing begins when it is first asked on an occasion. Throws NOT_LEADER. */
+  compare(node: NodeId, occasion: string): ComparisonState {
+    return this.#loop.checks.compare(node, occasion);
   }
 
   /** Stops taking part; the database stays open for its owner to close. */

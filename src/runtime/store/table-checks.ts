@@ -98,17 +98,19 @@ export class TableChecks {
     this.rouse();
   }
 
-  /** Has everything compared with what `node` holds, from the first call on. Throws NOT_LEADER. */
-  compare(node: NodeId): ComparisonState {
+  /** Has everything compared with what `node` holds, from the first call of this occasion on. Throws NOT_LEADER. */
+  compare(node: NodeId, occasion: string): ComparisonState {
     const { applied, leadership, options } = this.#context;
     if (!this.#context.leads()) throw notLeader();
     const { term } = leadership;
-    if (this.#comparison?.node !== node || this.#comparison.term !== term) {
-      this.#comparison = new ReplicaComparison(node, term, applied.value);
+    const before = this.#comparison;
+    if (before?.node !== node || before.occasion !== occasion || before.term !== term) {
+      this.#comparison = new ReplicaComparison(node, occasion, term, applied.value);
       if (options.replicaNodes().length === 0) this.#comparison.done();
       this.rouse();
+      return this.#comparison.state;
     }
-    return this.#comparison.state;
+    return before.state;
   }
 
   /** The leader has judged: who differs is known. */

@@ -48,7 +48,7 @@ export interface RolloutLeaderOptions {
   readonly logger: Logger;
   readonly surroundings: () => Surroundings;
   /** Whether a node's data is the majority's, as far as is known; what is not is found out from then on. */
-  readonly compare: (node: NodeId) => Comparison;
+  readonly compare: (node: NodeId, plan: string) => Comparison;
   /** Versions that members run, this node's among them. */
   readonly running: () => readonly string[];
 }
@@ -127,7 +127,7 @@ export class RolloutLeader {
     const canary = comparedCanary(plan);
     return {
       ...surroundings(),
-      comparison: canary === null ? { result: "open" } : compare(canary),
+      comparison: canary === null ? { result: "open" } : compare(canary, plan.id),
       reports: openReports(reports),
       stillMs: (node) => this.#stillMs(plan, node),
       verdict: this.#verdict(plan),

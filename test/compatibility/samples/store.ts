@@ -242,7 +242,7 @@ const messageSamples: readonly Sample[] = [
   rpc(
     "store digest-compare",
     `${RPC} encodeCompare`,
-    () => encodeCompare(second.nodeId),
+    () => encodeCompare(second.nodeId, "0.2.0-1"),
     digestCompare.decode,
   ),
   rpc(
