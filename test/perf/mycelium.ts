@@ -23,6 +23,7 @@ import { type Contender, VALUE_64 } from "./contender.ts";
 /** As the launcher sets them (native/launcher/exec.c): the benches start the core without it. */
 export const ENVIRONMENT = {
   BUN_JSC_useFTLJIT: "0",
+  BUN_JSC_smallHeapGrowthFactor: "4",
   MIMALLOC_PURGE_DELAY: "500",
   MIMALLOC_PURGE_HOLES_MIN_INTERVAL: "5000",
 };

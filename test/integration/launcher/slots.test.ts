@@ -434,7 +434,9 @@ describe("the core", () => {
     expect(lines).toContain("BUNCH=kept");
     expect(lines).toContain(`MYCELIUM_LAUNCHER=${lab.program}`);
     expect(lines).not.toContain("MYCELIUM_LAUNCHER=/elsewhere");
-    expect(lines.filter((line) => line.startsWith("BUN_"))).toEqual(["BUN_JSC_useFTLJIT=0"]);
+    expect(lines.filter((line) => line.startsWith("BUN_")).sort()).toEqual([
+      ...["BUN_JSC_smallHeapGrowthFactor=4", "BUN_JSC_useFTLJIT=0"],
+    ]);
     expect(lines).toContain("MIMALLOC_PURGE_DELAY=7");
     expect(lines).not.toContain("MIMALLOC_PURGE_DELAY=500");
     expect(lines).toContain("MIMALLOC_PURGE_HOLES_MIN_INTERVAL=5000");
