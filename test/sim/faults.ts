@@ -276,6 +276,7 @@ export class Faults {
       scheduler.schedule(PUT_BACK_TRY_MS, () => this.#putBack(machine, tries - 1));
       return;
     }
+    if (machine.hasCopy) this.#world.promises.putBack(machine, this.#world.leaderOf(MAIN));
     this.#world.crash(machine, false);
     if (machine.hasCopy) machine.putCopyBack();
     else machine.copyDisks();

@@ -119,7 +119,9 @@ export class SimProcess {
         this.#clocks.forget(node);
       },
       message: (from, channel, payload) => {
-        if (channel === PROMISES_CHANNEL) return this.#consensus.promises.receive(from, payload);
+        const { promises } = this.#world;
+        const hear = () => this.#consensus.promises.receive(from, payload);
+        if (channel === PROMISES_CHANNEL) return promises.told(this.#machine, from, hear);
         this.#world.rules.receives(this.#machine, from, payload, () =>
           this.#consensus.receive(from, payload),
         );

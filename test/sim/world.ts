@@ -27,6 +27,7 @@ import { Machine } from "./machine.ts";
 import { MembershipRules } from "./membership-rules.ts";
 import { type Moment, type Plan, planOf } from "./plan.ts";
 import { SimProcess } from "./process.ts";
+import { PromiseRule } from "./promise-rule.ts";
 import { RaftRules } from "./raft-rules.ts";
 import { Trace } from "./trace.ts";
 import type { Gateway } from "./workload.ts";
@@ -53,6 +54,7 @@ export class World {
   readonly history = new History();
   readonly invariants: Invariants;
   readonly rules: RaftRules;
+  readonly promises: PromiseRule;
   readonly trace: Trace;
   readonly random: Random;
   /** Told of moments at which a fault does most harm. */
@@ -91,6 +93,7 @@ export class World {
     this.membershipRules = this.growing && new MembershipRules(this.growing, this);
     this.invariants = new Invariants(this.#evidence(), (what) => this.violated(what));
     this.rules = new RaftRules(MAIN, this.machines, (what) => this.violated(what));
+    this.promises = new PromiseRule(MAIN, (what) => this.violated(what));
   }
 
   get violation(): string | null {
