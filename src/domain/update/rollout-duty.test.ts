@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { asNodeId } from "../../base/index.ts";
 import type { NodeUpdateView } from "./node-update-view.ts";
-import { dutyOf, type NodeFacts } from "./rollout-duty.ts";
+import { dutyOf, type NodeFacts, reportOf } from "./rollout-duty.ts";
 import type { PlanNode, RolloutPlan } from "./rollout-plan.ts";
 import { rollbackPlan } from "./rollout-proposal.ts";
 
@@ -47,4 +47,14 @@ test("a canary that is healthy, of a plan that goes on, or with the same SQLite 
   expect(dutyOf(plan({ nodes: [{ ...CANARY, wave: 1 }] }), facts())).toBe("nothing");
   expect(dutyOf(plan({ state: "rolling" }), facts())).toBe("nothing");
   expect(dutyOf(plan({ changesSqlite: false }), facts())).toBe("nothing");
+});
+
+test("a core that is taken back is not healthy while its process still runs: no wave may follow it", () => {
+  const refused = { coreSha256: NEW.coreSha256, reason: "unhealthy for 6 s" };
+  const rolling = plan({ state: "rolling" });
+  const report = reportOf(rolling, facts({ refused, standby: NEW }), null);
+  expect(report).toMatchObject({ phase: "reverted", reason: "unhealthy for 6 s" });
+  const later = reportOf(rolling, facts({ refused, standby: NEW }, "0.1.9-1"), null);
+  expect(later.phase).toBe("staged");
+  expect(reportOf(rolling, facts(), null).phase).toBe("healthy");
 });

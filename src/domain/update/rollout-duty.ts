@@ -60,14 +60,16 @@ function standing(
   const { view } = facts;
   if (plan === null) return { phase: "waiting", progress: 0, reason: "" };
   const wanted = wantedCore(plan, facts.arch);
-  if (wanted !== null && view.running.coreSha256 === wanted) {
+  const isRefused = wanted !== null && view.refused?.coreSha256 === wanted;
+  // What is taken back still runs for a moment, and is on trial no more: it is not healthy for that.
+  if (wanted !== null && view.running.coreSha256 === wanted && !isRefused) {
     return { phase: view.phase === "trial" ? "switched" : "healthy", progress: 100, reason: "" };
   }
   if (view.phase === "none") return unable("it was started without the launcher: it has no slots");
   if (wanted === null) return unable(`the release has no core for ${facts.arch}`);
   // What was taken back under an earlier plan says nothing of this one.
-  if (view.refused?.coreSha256 === wanted && facts.attempted === plan.id) {
-    return { phase: "reverted", progress: 100, reason: asReason(view.refused.reason) };
+  if (isRefused && facts.attempted === plan.id) {
+    return { phase: "reverted", progress: 100, reason: asReason(view.refused?.reason ?? "") };
   }
   if (problem?.isFinal === true) return unable(problem.reason);
   const reason = asReason(problem?.reason ?? view.problem ?? "");

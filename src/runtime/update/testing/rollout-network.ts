@@ -111,6 +111,7 @@ export class NetworkNode implements NodePart {
     const { running, standby } = this;
     if (standby === null) throw new Error("nothing is staged");
     this.switches++;
+    if (this.standby?.coreSha256 === this.refused?.coreSha256) this.refused = null;
     this.#network.ends(this);
     this.#network.scheduler.schedule(RESTART_MS, () => {
       this.running = standby;
