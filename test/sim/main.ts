@@ -2,7 +2,7 @@
  * bun run sim [--seeds N] [--from N]   N seeds (2,000) over all cores
  * bun run sim --seed N [--trace]       one seed; with --trace every event as a line
  * bun run sim --mutants [--only NAMES] plants each bug of mutants.ts and shows which seed catches it;
- *                                      gives each --seconds N (300)
+ *                                      gives each --seconds N (600)
  */
 
 import { availableParallelism } from "node:os";
@@ -22,7 +22,7 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     mutants: { type: "boolean", default: false },
     only: { type: "string" },
-    seconds: { type: "string", default: "300" },
+    seconds: { type: "string", default: "600" },
     processes: { type: "string", default: String(availableParallelism()) },
   },
 });
